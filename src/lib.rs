@@ -41,7 +41,8 @@
 //! 5. The [`pure::model::CheckResult`] goes to the store's thread through a channel with a bound. No
 //!    pinger waits for the disk.
 //! 6. The writer, in `store/write/writer.rs`, collects results and commits them together, at most
-//!    `flush_seconds` after they arrived. `store/write/checks.rs` inserts the rows.
+//!    `flush_seconds` after they arrived, and by then has the disk keep them. `store/write/checks.rs`
+//!    inserts the rows.
 //! 7. The same transaction passes each check to its host's [`pure::outage::OutageDetector`] and
 //!    records the changes as outage events. The detector's state is read from the database in each
 //!    transaction and never kept in memory, so events and checks cannot disagree.

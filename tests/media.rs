@@ -1,5 +1,5 @@
-//! The monitor and its commands on a disk that stalls, is full or can only be read: on file systems
-//! of their own, mounted from a file.
+//! The monitor and its commands on a disk that stalls, is full or can only be read, and what is on
+//! the disk when the power fails: on file systems of their own, mounted from a file.
 
 mod common;
 
@@ -44,6 +44,19 @@ impl Disk {
 
     fn freeze(&self) {
         self.command("fsfreeze", &["-f", self.path()]);
+    }
+
+    /// Calls a function with the disk as a power cut leaves it now: what its device has not been
+    /// given is lost.
+    fn after_power_cut<T>(&self, then: impl FnOnce(&Path) -> T) -> T {
+        let [image, mounted] = ["cut", "mounted"].map(|name| self.folder.path().join(name));
+        fs::copy(&self.image, &image).expect("a copy");
+        fs::create_dir_all(&mounted).expect("a folder");
+        let [image, place] = [&image, &mounted].map(|path| path.to_str().expect("UTF-8"));
+        self.command("mount", &["-o", "loop", image, place]);
+        let result = then(&mounted);
+        self.command("umount", &[place]);
+        result
     }
 
     fn thaw(&self) {
@@ -436,6 +449,50 @@ fn a_file_of_an_older_version_on_a_read_only_medium_is_told_with_its_cure() {
                 done.stderr
             );
         }
+    });
+}
+
+#[test]
+fn a_power_cut_takes_at_most_flush_seconds_and_no_outage_that_was_recorded() {
+    let test = "a_power_cut_takes_at_most_flush_seconds_and_no_outage_that_was_recorded";
+    with_disk(test, |disk| {
+        const FLUSH_MS: i64 = 2000;
+        let path = disk.mounted.join(FILE);
+        let writer = start_writer(&path, Duration::from_millis(2000));
+        let one = host("192.0.2.1");
+        let send_for = |ms: i64, is_answered| {
+            let until = now() + ms;
+            while now() < until {
+                assert!(writer.handle().record(check(&one, now(), is_answered)));
+                std::thread::sleep(Duration::from_millis(50));
+            }
+        };
+        let newest_lost = || {
+            let cut = now();
+            disk.after_power_cut(|mounted| {
+                let newest = "select max(checked_at) from check_result";
+                cut - number(&mounted.join(FILE), newest)
+            })
+        };
+        for _ in 0..3 {
+            send_for(FLUSH_MS + 700, true);
+            let lost = newest_lost();
+            // Some time for a commit on a busy machine.
+            assert!(lost < FLUSH_MS + 1000, "{lost} ms are lost");
+        }
+        let events = "select count(*) from outage_events where end_time is not null";
+        let of_path = |path: &Path, sql| number(path, sql);
+        for (is_answered, sql, expected) in [
+            (false, "select count(*) from outage_events", 1),
+            (true, events, 1),
+        ] {
+            send_for(100, is_answered);
+            wait_for("the commit", || of_path(&path, sql) == expected);
+            std::thread::sleep(Duration::from_millis(300));
+            let kept = disk.after_power_cut(|mounted| of_path(&mounted.join(FILE), sql));
+            assert_eq!(kept, expected, "{sql}");
+        }
+        assert_eq!(writer.finish(), 0);
     });
 }
 

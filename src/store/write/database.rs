@@ -1,6 +1,7 @@
 //! The writing connection. Used by the writer thread, and directly by commands that write once.
 
 use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -11,7 +12,7 @@ use super::checks::insert;
 use super::clock::{self, pruning_delay};
 use super::hosts::{HostSettings, KnownHosts, host_id};
 use super::notices::{self, Notices, PendingNotices};
-use super::outages::Outages;
+use super::outages::{Changed, Outages};
 use super::record::{Record, RunState};
 use super::{ledger, runs, surroundings};
 use crate::pure::model::{AlertKinds, CheckResult};
@@ -49,6 +50,8 @@ pub struct Database {
     pub run_clock: RunClock,
     outage_rules: OutageRules,
     pending_notices: PendingNotices,
+    /// Whether an event began or ended, or a notice was sent, since [`Database::take_new_events`].
+    has_new_events: bool,
 }
 
 /// Matches no file: opening is tried again until there is one.
@@ -111,6 +114,7 @@ impl Database {
             run_clock: RunClock::start(UtcMillis(i64::MAX), None, true),
             outage_rules: OutageRules::default(),
             pending_notices: PendingNotices::default(),
+            has_new_events: false,
         }
     }
 
@@ -394,6 +398,11 @@ impl Database {
         notices.add_changes(&outages.changed);
         surroundings::record(&transaction, scene, &outages, &mut notices, now)?;
         let log_lines = std::mem::take(&mut notices.log_lines);
+        let has_events = !log_lines.is_empty()
+            || outages.changed.iter().any(Changed::is_begin_or_end)
+            || records
+                .iter()
+                .any(|record| matches!(record, Record::Notice(_)));
         let has_notices = notices.write()?;
         make_due(&transaction, now.hour())?;
         if let Some(run_id) = self.run_id {
@@ -402,6 +411,7 @@ impl Database {
         }
         transaction.commit()?;
         self.pending_notices.note(has_notices);
+        self.has_new_events |= has_events;
         Ok(log_lines)
     }
 
@@ -497,6 +507,21 @@ impl Database {
         {
             log::debug!("checkpoint of {}: {error}", self.path.display());
         }
+    }
+
+    /// Makes what was committed safe from a power cut: with `synchronous=normal` a commit only hands
+    /// it to the system, which may write it half a minute later. SQLite has no locks on the log that
+    /// closing it would end. A rollback journal needs none of this.
+    pub fn sync(&self) -> io::Result<()> {
+        match File::open(with_suffix(&self.path, "-wal")) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            log => log?.sync_data(),
+        }
+    }
+
+    /// Whether an event began or ended, or a notice was sent, since the last call.
+    pub fn take_new_events(&mut self) -> bool {
+        std::mem::take(&mut self.has_new_events)
     }
 
     pub fn set_alerts(&mut self, kinds: AlertKinds) {

@@ -1,5 +1,5 @@
 //! What the writer does about its file: keeps results while it cannot be written, opens it again,
-//! and closes it.
+//! makes what is committed safe from a power cut, and closes it.
 
 use std::thread;
 use std::time::Duration;
@@ -83,6 +83,31 @@ impl WriterState {
             .retain(|(_, correction)| matches!(correction, Correction::Skip { .. }));
     }
 
+    /// Makes what is committed safe from a power cut: an event at once, a result within the
+    /// configured time since it came. Not at each commit, of which there are many while the page is
+    /// open: each would have the disk write at once.
+    pub(super) fn sync_if_due(&mut self, now: Monotonic) {
+        let flush = self.settings.flush;
+        let due = self
+            .unsynced_since
+            .map(|since| since.after(flush).min(self.last_sync.after(flush)));
+        if self.database.take_new_events() || due.is_some_and(|due| due <= now) {
+            self.sync(now);
+        } else if let Some(since) = self.unsynced_since {
+            self.flush_at = self.flush_at.min(since.after(flush));
+        }
+    }
+
+    fn sync(&mut self, now: Monotonic) {
+        (self.last_sync, self.unsynced_since) = (now, None);
+        if let Err(error) = self.database.sync() {
+            log::warn!(
+                "{}: {error}: the newest results may be lost if the power fails",
+                self.database.path().display()
+            );
+        }
+    }
+
     /// Commits for the last time; returns how many results are lost. What another program holds is
     /// waited for, since it ends soon as a rule; a full or broken disk is not.
     pub(super) fn close(mut self, until: Monotonic) -> u64 {
@@ -103,6 +128,8 @@ impl WriterState {
         if self.is_failing {
             return (self.dropped + self.pending.len()) as u64;
         }
+        // A reader may keep the log from being moved into the file.
+        self.sync(sys::monotonic());
         self.database.set_busy_timeout(Duration::ZERO);
         self.database.checkpoint();
         0

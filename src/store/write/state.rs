@@ -97,6 +97,10 @@ pub struct WriterState {
     pub(super) settings: StoreSettings,
     pub(super) started: Monotonic,
     pub(super) last_flush: Monotonic,
+    /// When what was committed was last made safe from a power cut.
+    pub(super) last_sync: Monotonic,
+    /// When the oldest record came that is not.
+    pub(super) unsynced_since: Option<Monotonic>,
     pub(super) viewed_until: Monotonic,
     pub(super) viewer_poll_at: Monotonic,
     pub(super) pending: VecDeque<Record>,
@@ -133,6 +137,8 @@ impl WriterState {
             settings,
             started,
             last_flush: started,
+            last_sync: started,
+            unsynced_since: None,
             viewed_until: started,
             viewer_poll_at: started,
             pending: VecDeque::new(),
@@ -226,6 +232,7 @@ impl WriterState {
         }
         let is_notice = matches!(record, Record::Notice(_));
         self.pending.push_back(record);
+        self.unsynced_since.get_or_insert_with(sys::monotonic);
         self.note_unwritten();
         self.schedule_flush(is_change);
         // The next notice waits for it, and after a crash this one would be sent again.
@@ -371,6 +378,7 @@ impl WriterState {
                 self.backlog.set_failure(None);
                 self.pending.clear();
                 self.pending.shrink_to(256);
+                self.sync_if_due(now);
                 if self.database.take_new_notices() {
                     // So that the cause is recorded by the time the alert is sent.
                     self.flush_at = self.flush_at.min(now.after(SOON));
