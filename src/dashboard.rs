@@ -27,7 +27,7 @@ impl Dashboard {
     /// Serves the configured database, which need not exist yet. Fails when it cannot listen.
     pub fn start(config: &Config) -> Result<Dashboard, WebError> {
         let writer: Arc<OnceLock<WriterHandle>> = Arc::default();
-        let writer_of_monitor = Arc::clone(&writer);
+        let [writer_of_monitor, failing_writer] = [(); 2].map(|()| Arc::clone(&writer));
         let (path, noted) = (config.database.path.clone(), Mutex::new(None::<Monotonic>));
         let on_viewed = move || match writer_of_monitor.get() {
             Some(writer) => writer.note_viewer(),
@@ -43,7 +43,8 @@ impl Dashboard {
                 }
             }
         };
-        let api = Api::new(ApiConfig::of(config), on_viewed);
+        let api = Api::new(ApiConfig::of(config), on_viewed)
+            .with_failure(move || failing_writer.get().and_then(WriterHandle::failure));
         let server = WebServer::start(&config.dashboard, Arc::new(api.clone()))?;
         log::info!("dashboard: {}", url(&config.dashboard, &server.addresses()));
         Ok(Dashboard {

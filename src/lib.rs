@@ -40,10 +40,11 @@
 //! 4. [`pure::check::CheckRun`] returns the next action (send, sleep, listen, done) and judges
 //!    every message that the socket receives: `EchoSocket::read` in `net/socket.rs` compares the
 //!    sender's address, and `CheckRun::received` decides whether it is a reply to one of our pings.
-//! 5. The [`pure::model::CheckResult`] goes to the store's thread through a bounded channel. No
+//! 5. The [`pure::model::CheckResult`] goes to the store's thread through a channel with a bound. No
 //!    pinger waits for the disk.
 //! 6. The writer, in `store/write/writer.rs`, collects results and commits them together, at most
-//!    `flush_seconds` after they arrived. `store/write/checks.rs` inserts the rows.
+//!    `flush_seconds` after they arrived, and by then has the disk keep them. `store/write/checks.rs`
+//!    inserts the rows.
 //! 7. The same transaction passes each check to its host's [`pure::outage::OutageDetector`] and
 //!    records the changes as outage events. The detector's state is read from the database in each
 //!    transaction and never kept in memory, so events and checks cannot disagree.
@@ -91,7 +92,8 @@
 //! to the store. The store wakes `alerts` when there is a notice, and `alerts` sends its result to
 //! the store. No results flow back to these threads, and whatever shows results reads the database.
 //!
-//! Shared mutable state is in six modules: [`stop`] has the stop flag, [`logging`] the log file,
+//! Shared mutable state is in seven modules: [`stop`] has the stop flag, [`store`] how much waits to be
+//! written and why, [`logging`] the log file,
 //! [`net`] what happened to the links and when a host beyond the gateway answered, [`web`] the table
 //! of its connections, the compressor and the ETags of the page's files, [`api`] the database
 //! connections that requests take turns with and the configuration in force, [`dashboard`] the writer
@@ -99,7 +101,8 @@
 //!
 //! The monitor stops in this order: alerts (a running command is killed, its notice stays), web,
 //! pingers (a check in flight is discarded), the witness, then the store, which receives `Finish`
-//! after the last result, commits and closes. So no finished check is lost.
+//! after the last result, commits and closes. So no finished check is lost. This is done by a thread
+//! `stop`, while `main` waits for it, for a second signal or for the longest time that a stop may take.
 //!
 //! ## Errors
 //!

@@ -190,6 +190,44 @@ fn the_monitor_serves_its_page_and_writes_results_soon_while_it_is_open() {
 }
 
 #[test]
+fn the_page_says_why_a_running_monitor_cannot_open_its_database() {
+    let test = "the_page_says_why_a_running_monitor_cannot_open_its_database";
+    if !is_available(test) {
+        return;
+    }
+    in_namespace(SocketKind::Datagram, |_tun| {
+        let folder = TempDir::new();
+        folder.write("config.yaml", ONE_HOST);
+        let path = folder.path().join("connection_logs.db");
+        drop(Database::open(&path, &mut |_, _| ()).expect("a new database"));
+        let other = Connection::open(&path).expect("it opens");
+        other
+            .execute_batch("begin immediate")
+            .expect("no other program writes");
+        let mut monitor = Program::start(&folder, &["monitor"]);
+        monitor.wait_for("the monitor", || {
+            monitor.log().contains("; recording to ").then_some(())
+        });
+        let reason =
+            "database is locked; results are kept in the monitor's memory until it can be written";
+        let health = request(DEFAULT, "/health");
+        assert_eq!(health.status, 503, "{}", health.body);
+        assert!(health.body.contains(reason), "{}", health.body);
+        let unwritten = json("/api/status")["unwritten"].clone();
+        assert!(
+            unwritten.as_str().is_some_and(|text| text.contains(reason)),
+            "{unwritten}"
+        );
+        other.execute_batch("rollback").expect("it is given back");
+        monitor.wait_for("the record", || {
+            (request(DEFAULT, "/health").status == 200).then_some(())
+        });
+        assert!(json("/api/status")["unwritten"].is_null());
+        assert_eq!(monitor.stop().0, Some(0), "{}", monitor.log());
+    });
+}
+
+#[test]
 fn a_port_that_is_taken_is_named_and_no_database_is_created() {
     let test = "a_port_that_is_taken_is_named_and_no_database_is_created";
     if !is_available(test) {

@@ -80,6 +80,7 @@ fn request(target: &str) -> Request {
             .map(pair)
             .collect(),
         if_none_match: None,
+        is_from_other_origin: false,
     }
 }
 
@@ -186,7 +187,7 @@ fn read_through_the_library(
 /// The alerts that notices make.
 pub fn word(notices: &[Notice], rules: &GroupingRules, now: UtcMillis) {
     let planned = alerts::plan(notices, rules, now);
-    let firsts = planned.iter().filter_map(|planned| planned.first.as_ref());
+    let firsts = planned.iter().flat_map(|planned| &planned.singles);
     let all: Vec<&Alert> = planned
         .iter()
         .map(|planned| &planned.alert)
@@ -222,7 +223,7 @@ pub fn write_everything(path: &Path, scratch: &Folder) -> Failures {
         failures.extend(result.err().map(|error| format!("{what}: {error}")));
     };
     let now = now();
-    step("runs", database.runs().map(drop));
+    step("proven_time", database.proven_time(now).map(drop));
     step("begin_run", database.begin_run(now, true));
     database.set_alerts(AlertKind::ALL.into_iter().collect());
     let dated = database.run_clock.dated(now);
@@ -245,17 +246,14 @@ pub fn write_everything(path: &Path, scratch: &Folder) -> Failures {
         };
         step(
             "correct",
-            database.correct(&clock_step, &correction).map(drop),
+            database.correct(&clock_step, &[correction]).map(drop),
         );
     }
     let back = ClockStep {
         now: dated.plus(-5_000),
         step_ms: -7_200_000,
     };
-    step(
-        "correct",
-        database.correct(&back, &Correction::Nothing).map(drop),
-    );
+    step("correct", database.correct(&back, &[]).map(drop));
     let ms = |ms: i64| Duration::from_millis(ms.unsigned_abs());
     for _ in 0..2 {
         let pruned = database.prune(dated, ms(30 * 60_000), ms(DAY_MS), 40);
@@ -268,7 +266,10 @@ pub fn write_everything(path: &Path, scratch: &Folder) -> Failures {
             database.import(&exported, &mut |_, _| ()).map(drop),
         );
     }
-    step("continue_run", database.continue_run(dated));
+    step(
+        "take_back_lead",
+        database.take_back_lead(dated.plus(-5_000)),
+    );
     step(
         "write again",
         write_records(&mut database, dated.plus(60_000)),
@@ -344,9 +345,11 @@ fn corrections(now: UtcMillis) -> [Correction; 4] {
             by_ms: 3_600_000,
             why: Why::SetBack,
         },
-        Correction::Restore {
-            since: now.plus(-HOUR_MS),
-            step_ms: -3_600_000,
+        Correction::TakeBack {
+            from: now.plus(-2 * HOUR_MS),
+            skipped_ms: HOUR_MS,
+            by_ms: -3_600_000,
+            until: now,
         },
         Correction::Redate {
             times: now.0 - 40 * HOUR_MS..=now.0,

@@ -207,7 +207,7 @@ impl Refusing {
         while self.now < end {
             let (now, clock) = (self.monotonic(), self.clock());
             let rules = self.state.grouping;
-            let planned = plan::plan(&self.notices, &rules, clock);
+            let planned = plan(&self.notices, &rules, clock);
             match self.state.next(&planned, now, clock) {
                 // A second at the least, since only whole ones are counted.
                 Next::At(at) => {

@@ -79,6 +79,7 @@ pub(super) fn status(api: &Api, _: &Parameters<'_>) -> ApiResult {
         "now": now.rfc3339(),
         "flush_seconds": config.flush.as_secs_f64(),
         "monitor": monitor,
+        "unwritten": api.unwritten(),
         "first_check": first,
         "notices": notices,
     }))
@@ -129,6 +130,9 @@ pub(super) fn all_hosts(api: &Api, _: &Parameters<'_>) -> ApiResult {
 
 pub(super) fn health(api: &Api, _: &Parameters<'_>) -> ApiResult {
     let config = api.config();
+    if let Some(unwritten) = api.unwritten() {
+        return Err(ApiError::Unavailable(unwritten));
+    }
     let reader = api.reader()?;
     let now = now(api);
     let statuses = HostStatuses::read(&reader, config.flush, now)?;

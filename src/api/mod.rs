@@ -136,6 +136,8 @@ pub struct Api {
     readers: Arc<ReaderPool>,
     /// Called when a client requests the newest results.
     on_viewed: Arc<dyn Fn() + Send + Sync>,
+    /// Why the monitor in this process cannot write what it measures, if it cannot.
+    failure: Arc<dyn Fn() -> Option<String> + Send + Sync>,
 }
 
 enum ApiError {
@@ -163,6 +165,15 @@ impl Api {
             config: Arc::new(Mutex::new(Arc::new(config))),
             readers: Arc::default(),
             on_viewed: Arc::new(on_viewed),
+            failure: Arc::new(|| None),
+        }
+    }
+
+    /// `failure` says why the monitor in this process cannot write what it measures.
+    pub fn with_failure(self, failure: impl Fn() -> Option<String> + Send + Sync + 'static) -> Api {
+        Api {
+            failure: Arc::new(failure),
+            ..self
         }
     }
 
@@ -177,7 +188,15 @@ impl Api {
 
     /// A database connection, for as long as it is held. Fails while there is no database.
     fn reader(&self) -> Result<BorrowedReader, ApiError> {
-        self.readers.borrow(&self.config().database)
+        let borrowed = self.readers.borrow(&self.config().database);
+        borrowed.map_err(|error| self.unwritten().map_or(error, ApiError::Unavailable))
+    }
+
+    /// That the monitor in this process cannot write what it measures, and why.
+    fn unwritten(&self) -> Option<String> {
+        (self.failure)().map(|why| {
+            format!("{why}; results are kept in the monitor's memory until it can be written")
+        })
     }
 
     fn route(&self, request: &Request) -> ApiResult {

@@ -101,7 +101,7 @@ fn record(config: &Config, results: &mut [CheckResult]) -> Result<(), CliError> 
     }
     let now = sys::clocks().utc();
     let mut database = open_database(config)?;
-    let (newest_run, present) = match Reader::open(&config.database.path)? {
+    let (newest_run, present) = match Reader::open_current(&config.database.path)? {
         Some(reader) => (reader.newest_run()?, reader.present(now)?),
         None => (None, now),
     };

@@ -14,7 +14,7 @@ use crate::config::{Config, DashboardConfig};
 use crate::daemon::stop_on_signals;
 use crate::daemon::{self, DaemonError};
 use crate::dashboard::Dashboard;
-use crate::store;
+use crate::store::{self, Reader};
 use crate::sys;
 use crate::web::WebError;
 
@@ -40,9 +40,16 @@ pub fn run(arguments: &Arguments) -> Result<CommandStatus, CliError> {
         }
         Err(error) => return Err(DaemonError::Web(error).into()),
     };
-    // Upgrades a database of an older version or of the original.
-    if config.database.path.exists() {
-        drop(open_database(&config)?);
+    let path = &config.database.path;
+    if path.exists() {
+        match Reader::open_current(path) {
+            Ok(Some(_)) => {}
+            // Upgrades a database of an older version or of the original.
+            Ok(None) => drop(open_database(&config)?),
+            // The page says it.
+            Err(error) if error.may_pass() => {}
+            Err(error) => return Err(error.into()),
+        }
     } else {
         log::info!(
             "{}: nothing is recorded yet; the monitor creates it",

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use crate::daemon::DaemonError;
 use crate::pure::phrase::count;
-use crate::store::StoreError;
+use crate::store::{StoreError, reason};
 use crate::sys;
 
 /// The result of a command that did its work.
@@ -123,7 +123,7 @@ impl fmt::Display for CliError {
                 operation,
                 path,
                 cause,
-            } => write!(f, "{operation} {}: {cause}", path.display()),
+            } => write!(f, "{operation} {}: {}", path.display(), reason(cause)),
             CliError::ResultsLost(lost) => {
                 write!(
                     f,

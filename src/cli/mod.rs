@@ -34,7 +34,7 @@ use arguments::Command;
 use command_line::Parsed;
 use exit::CommandStatus;
 
-use crate::sys;
+use crate::{daemon, sys};
 
 pub use exit::CliError;
 
@@ -61,6 +61,7 @@ fn run_command(arguments: impl Iterator<Item = OsString>) -> Result<CommandStatu
         Parsed::Text(text) => return print::print(&text).map(|()| CommandStatus::Success),
         Parsed::Command(command) => command,
     };
+    daemon::ignore_sigxfsz()?;
     match command {
         Command::InitConfig(arguments) => init_config::run(&arguments),
         Command::CheckConfig(arguments) => check_config::run(&arguments),

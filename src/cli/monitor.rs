@@ -10,6 +10,7 @@ use crate::config::{Config, Problem, ProblemKind};
 use crate::daemon::DaemonError;
 use crate::dashboard::Dashboard;
 use crate::pure::phrase::count;
+use crate::store::Database;
 use crate::{daemon, logging};
 
 pub fn run(arguments: &Monitor) -> Result<CommandStatus, CliError> {
@@ -30,7 +31,13 @@ pub fn run(arguments: &Monitor) -> Result<CommandStatus, CliError> {
     } else {
         Some(Dashboard::start(&config).map_err(DaemonError::Web)?)
     };
-    let database = open_database(&config)?;
+    let database = match open_database(&config) {
+        // It measures, and the writer opens the file as soon as it can.
+        Err(CliError::Store(error)) if error.may_pass() => {
+            Database::unopened(&config.database.path, error)?
+        }
+        opened => opened?,
+    };
     let reload = move || {
         let mut config = reload(&common)?;
         override_listener(&mut config);

@@ -8,7 +8,8 @@ mod reloads;
 mod signals;
 
 use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::thread;
 use std::time::Duration;
 
 use crate::alerts::{AlertHistory, Alerts};
@@ -19,7 +20,7 @@ use crate::net::{LinkWatch, TimestampSwitch};
 use crate::pinger::ProbeSettings;
 use crate::pure::check::ReadMode;
 use crate::pure::phrase::count;
-use crate::store::{Database, MonitorLock, Record, StoreSettings, Writer, WriterHandle};
+use crate::store::{Database, Record, StoreSettings, Writer, WriterHandle};
 use crate::sys;
 use crate::systemd::Notifier;
 use crate::witness::Witness;
@@ -34,7 +35,7 @@ pub use limits::{
     allow_files_for_dashboard, allow_files_for_monitoring, prepare_for_one_check,
     prepare_to_monitor,
 };
-pub use signals::{ignore_sighup, stop_on_signals};
+pub use signals::{ignore_sighup, ignore_sigxfsz, stop_on_signals};
 
 /// The configuration as it was read again, or why the running one stays in force.
 pub type Reloaded = Result<Config, String>;
@@ -59,7 +60,7 @@ pub fn run(
     let reason = monitor.wait_for_stop(&events, &notifier, &mut reloads);
     notifier.stopping();
     log::info!("stopping on {reason}");
-    let lost = monitor.stop();
+    let lost = stop_within(MAX_STOP, monitor, &events);
     if lost > 0 {
         log::error!(
             "{} could not be written and had to be discarded",
@@ -69,6 +70,50 @@ pub fn run(
     Ok(lost)
 }
 
+/// How long a stop takes at most: the last commit may wait, and the disk may stall without an
+/// error. Service managers allow 30 seconds.
+const MAX_STOP: Duration = Duration::from_secs(27);
+
+/// How often a stop that takes its time looks for a second signal.
+const STOP_POLL: Duration = Duration::from_millis(50);
+
+/// Stops the monitor in another thread, which a disk that stalls may hold up for ever. A second
+/// signal ends the wait. Returns how many results are lost.
+fn stop_within(longest: Duration, monitor: Monitor, events: &Receiver<SignalEvent>) -> u64 {
+    let until = sys::monotonic().after(longest);
+    let writer = monitor.writer.handle();
+    let (give, given) = sync_channel::<Monitor>(1);
+    let (sender, stopped) = sync_channel(1);
+    let stop = move || given.recv().map(|monitor| sender.send(monitor.stop()));
+    let thread = thread::Builder::new().name("stop".into());
+    if thread.spawn(stop).is_err() {
+        // No thread is to be had.
+        return monitor.stop();
+    }
+    // It is received.
+    let _ = give.send(monitor);
+    loop {
+        match stopped.recv_timeout(STOP_POLL) {
+            Ok(lost) => return lost,
+            // It panicked.
+            Err(RecvTimeoutError::Disconnected) => return writer.at_risk(),
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+        let is_urged = events
+            .try_iter()
+            .any(|event| matches!(event, SignalEvent::Stop(_)));
+        if is_urged || until <= sys::monotonic() {
+            let why = if is_urged {
+                "a second signal"
+            } else {
+                "the disk does not answer"
+            };
+            log::error!("{why}: stopping before everything is written");
+            return writer.at_risk();
+        }
+    }
+}
+
 struct Monitor {
     config: Config,
     writer: Writer,
@@ -76,8 +121,6 @@ struct Monitor {
     pingers: Pingers,
     alerts: Option<Alerts>,
     dashboard: Option<Dashboard>,
-    /// Shows other processes that this one runs.
-    _lock: Option<MonitorLock>,
     /// Keeps the kernel's timestamps switched on.
     _timestamps: TimestampSwitch,
     _links: LinkWatch,
@@ -91,8 +134,7 @@ impl Monitor {
     ) -> Result<Monitor, DaemonError> {
         let timestamps = TimestampSwitch::start();
         let links = LinkWatch::start();
-        let lock = MonitorLock::hold(database.path());
-        let writer = Writer::start(database, store_settings(&config), config.hosts.len())?;
+        let writer = Writer::start(database, store_settings(&config))?;
         if let Some(dashboard) = &dashboard {
             dashboard.set_writer(writer.handle());
         }
@@ -130,7 +172,6 @@ impl Monitor {
             pingers,
             alerts,
             dashboard,
-            _lock: lock,
             _timestamps: timestamps,
             _links: links,
         })

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread;
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM, SIGXFSZ};
 use signal_hook::iterator::Signals;
 
 use super::error::DaemonError;
@@ -32,9 +32,21 @@ impl SignalEvent {
 
 /// Prevents SIGHUP from ending this process.
 pub fn ignore_sighup() -> Result<(), DaemonError> {
-    signal_hook::flag::register(SIGHUP, Arc::default())
+    ignore(SIGHUP, "the handler of SIGHUP")
+}
+
+/// Makes a file that may not grow further (RLIMIT_FSIZE) an error of the write, as a full disk is.
+/// Otherwise the signal ends the program.
+pub fn ignore_sigxfsz() -> Result<(), DaemonError> {
+    ignore(SIGXFSZ, "the handler of SIGXFSZ")
+}
+
+/// By a handler without effect: programs that this one starts would inherit that a signal is
+/// ignored.
+fn ignore(signal: i32, what: &str) -> Result<(), DaemonError> {
+    signal_hook::flag::register(signal, Arc::default())
         .map(drop)
-        .map_err(DaemonError::starting("the handler of SIGHUP"))
+        .map_err(DaemonError::starting(what))
 }
 
 /// A flag that SIGTERM and SIGINT raise.

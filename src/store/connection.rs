@@ -7,6 +7,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, ffi};
 
 use super::file::literal;
+use super::frozen::{self, Frozen};
 use super::journal::{self, BUSY_TIMEOUT};
 
 /// Page cache in KiB: a commit needs a few hundred pages.
@@ -21,10 +22,7 @@ pub fn open_to_read(path: &Path) -> rusqlite::Result<Connection> {
     let open = |flags| -> rusqlite::Result<Connection> {
         let connection =
             Connection::open_with_flags(literal(path), flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
-        prepare(&connection)?;
-        connection.pragma_update(None, "cache_size", -READER_CACHE_KIB)?;
-        // Reads the content for the first time.
-        connection.pragma_query_value(None, "schema_version", |_| Ok(()))?;
+        prepare_reader(&connection)?;
         Ok(connection)
     };
     match open(OpenFlags::SQLITE_OPEN_READ_ONLY) {
@@ -42,6 +40,31 @@ pub fn open_to_read(path: &Path) -> rusqlite::Result<Connection> {
         }
         other => other,
     }
+}
+
+/// As [`open_to_read`]; where only a medium that cannot be written prevents that, as [`frozen::open`]
+/// does.
+pub fn open_any_to_read(
+    path: &Path,
+    may_read_log: bool,
+) -> rusqlite::Result<(Connection, Option<Frozen>)> {
+    let error = match open_to_read(path) {
+        Err(error) if frozen::is_needed(&error) => error,
+        other => return Ok((other?, None)),
+    };
+    let frozen = Frozen::of(path);
+    let Some(connection) = frozen::open(path, may_read_log)? else {
+        return Err(error);
+    };
+    prepare_reader(&connection)?;
+    Ok((connection, Some(frozen)))
+}
+
+fn prepare_reader(connection: &Connection) -> rusqlite::Result<()> {
+    prepare(connection)?;
+    connection.pragma_update(None, "cache_size", -READER_CACHE_KIB)?;
+    // Reads the content for the first time.
+    connection.pragma_query_value(None, "schema_version", |_| Ok(()))
 }
 
 /// Sets up every connection. A file's schema must not call functions with side effects.

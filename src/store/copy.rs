@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
-use super::connection::{open_to_read, prepare};
+use super::connection::{open_any_to_read, prepare};
 use super::error::StoreError;
 use super::file::{literal, literal_text, with_suffix};
 use crate::sys;
@@ -17,29 +17,36 @@ pub fn partial_copy(to: &Path) -> PathBuf {
 
 /// Writes a consistent and complete copy of a connection's database, or none.
 pub fn copy_database(connection: &Connection, path: &Path, to: &Path) -> Result<(), StoreError> {
-    copy_and(connection, path, to, |_| Ok(()))
+    copy_and(connection, path, to, |_| Ok(true))
 }
 
-/// `finish` changes the copy before it gets its name.
+/// `finish` changes the copy before it gets its name, and says whether it is of one moment.
 fn copy_and(
     connection: &Connection,
     path: &Path,
     to: &Path,
-    finish: impl FnOnce(&Path) -> rusqlite::Result<()>,
+    finish: impl FnOnce(&Path) -> rusqlite::Result<bool>,
 ) -> Result<(), StoreError> {
     write_whole(to, path, |partial| {
         let vacuum = connection.execute(
             "vacuum into ?1",
             [literal_text(literal(partial).as_os_str())],
         );
-        vacuum
-            .and_then(|_| finish(partial))
-            .map_err(|cause| StoreError::Sqlite {
-                operation: "copying database",
+        let is_whole =
+            vacuum
+                .and_then(|_| finish(partial))
+                .map_err(|cause| StoreError::Sqlite {
+                    operation: "copying database",
+                    path: path.to_path_buf(),
+                    cause,
+                })?;
+        if is_whole {
+            Ok(())
+        } else {
+            Err(StoreError::Changed {
                 path: path.to_path_buf(),
-                cause,
-            })?;
-        Ok(())
+            })
+        }
     })
 }
 
@@ -63,7 +70,7 @@ pub fn write_whole<T>(
         remove_partial(&partial)
             .and_then(|()| sys::create_like(&partial, fs::metadata(from).ok().as_ref()))
             .map_err(file("writing a copy to"))?;
-        let written = write(&partial)?;
+        let written = write(&partial).map_err(|error| error.of_copy(&partial, to))?;
         fs::File::open(&partial)
             .and_then(|file| file.sync_all())
             .map_err(file("writing a copy to"))?;
@@ -111,7 +118,11 @@ pub fn backup(path: &Path, to: &Path) -> Result<(), StoreError> {
         path: path.to_path_buf(),
         cause,
     };
-    copy_and(&open_to_read(path).map_err(failed)?, path, to, note_copy)
+    let (connection, frozen) = open_any_to_read(path, true).map_err(failed)?;
+    copy_and(&connection, path, to, |copy| {
+        note_copy(copy)?;
+        Ok(frozen.is_none_or(|files| files.is_unchanged()))
+    })
 }
 
 /// Notes in a copy that the run which is going on goes on elsewhere: when the copy is restored, the

@@ -2,8 +2,9 @@
 
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use super::file::obstacle;
 use super::schema;
 
 /// Why the store could not do its work.
@@ -47,6 +48,15 @@ pub enum StoreError {
         path: PathBuf,
         names: u64,
     },
+    /// It was written while it was read without locks.
+    Changed {
+        path: PathBuf,
+    },
+    /// Of an older version or of the original, where nothing can be written.
+    NotUpgraded {
+        path: PathBuf,
+        cause: io::Error,
+    },
     /// Another program has begun to write over the open file, without SQLite.
     WrittenOver {
         path: PathBuf,
@@ -54,10 +64,101 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// The error of SQLite, or the system's where that says more: SQLite only tells that it could
+    /// not open or write the file.
+    pub(in crate::store) fn of_sqlite(
+        operation: &'static str,
+        path: &Path,
+        cause: rusqlite::Error,
+    ) -> StoreError {
+        use rusqlite::ErrorCode as Code;
+        let path = path.to_path_buf();
+        let is_unclear = matches!(
+            cause.sqlite_error_code(),
+            Some(Code::CannotOpen | Code::ReadOnly | Code::SystemIoFailure)
+        );
+        let obstacle = is_unclear.then(|| obstacle(&path)).flatten();
+        match obstacle.filter(is_passing) {
+            Some(cause) => StoreError::File {
+                operation,
+                path,
+                cause,
+            },
+            None => StoreError::Sqlite {
+                operation,
+                path,
+                cause,
+            },
+        }
+    }
+
+    /// The error of a copy to `to` that was written as `partial`: SQLite does not tell what prevents
+    /// that.
+    pub(in crate::store) fn of_copy(self, partial: &Path, to: &Path) -> StoreError {
+        let StoreError::Sqlite {
+            operation,
+            path,
+            cause,
+        } = self
+        else {
+            return self;
+        };
+        match StoreError::of_sqlite(operation, partial, cause) {
+            StoreError::Sqlite { cause, .. } => StoreError::Sqlite {
+                operation,
+                path,
+                cause,
+            },
+            StoreError::File { cause, .. } => StoreError::File {
+                operation: "writing",
+                path: to.to_path_buf(),
+                cause,
+            },
+            other => other,
+        }
+    }
+
+    /// The error of an upgrade before reading: a medium that cannot be written is said.
+    pub(in crate::store) fn of_upgrade(error: StoreError, path: &Path) -> StoreError {
+        match obstacle(path) {
+            Some(cause) if !error.is_busy() => StoreError::NotUpgraded {
+                path: path.to_path_buf(),
+                cause,
+            },
+            _ => error,
+        }
+    }
+
     /// Whether another program has locked the database.
     pub fn is_busy(&self) -> bool {
         matches!(self, StoreError::Sqlite { cause, .. } if matches!(cause.sqlite_error_code(),
             Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked)))
+    }
+
+    /// Whether the same may succeed later without another configuration: when the disk has room, is
+    /// mounted for writing or works again, or another program has ended. A folder that does not
+    /// exist, a missing permission and another program's file do not change by themselves.
+    pub fn may_pass(&self) -> bool {
+        use rusqlite::ErrorCode as Code;
+        match self {
+            StoreError::Sqlite { cause, path, .. } => match cause.sqlite_error_code() {
+                Some(
+                    Code::DatabaseBusy
+                    | Code::DatabaseLocked
+                    | Code::FileLockingProtocolFailed
+                    | Code::DiskFull
+                    | Code::SystemIoFailure
+                    | Code::OutOfMemory,
+                ) => true,
+                Some(Code::CannotOpen | Code::ReadOnly | Code::PermissionDenied) => {
+                    obstacle(path).is_none_or(|cause| is_passing(&cause))
+                }
+                _ => false,
+            },
+            StoreError::File { cause, .. } => is_passing(cause),
+            StoreError::WrittenOver { .. } => true,
+            _ => false,
+        }
     }
 
     /// A remedy, if there is one.
@@ -104,9 +205,40 @@ impl StoreError {
             }
             StoreError::Exists { .. } => Some("name another file, or move that one away".into()),
             StoreError::NotOriginal { cure, .. } => Some((*cure).into()),
+            StoreError::Changed { .. } => Some("try again".into()),
+            StoreError::NotUpgraded { .. } => Some(
+                "copy it to where it can be written (ace-connection-logger backup FILE), and name the copy in database.path"
+                    .into(),
+            ),
+            StoreError::File { cause, .. } if cause.kind() == io::ErrorKind::ReadOnlyFilesystem => {
+                Some("mount the file system for writing, or name a file elsewhere".into())
+            }
             StoreError::File { .. } | StoreError::WrittenOver { .. } => None,
         }
     }
+}
+
+/// Why a file could not be written, also in other words where the system's say little.
+pub fn reason(cause: &io::Error) -> String {
+    match cause.kind() {
+        io::ErrorKind::FileTooLarge => {
+            "the file has the largest size that is allowed (ulimit -f, LimitFSIZE=)".into()
+        }
+        _ => cause.to_string(),
+    }
+}
+
+fn is_passing(cause: &io::Error) -> bool {
+    use io::ErrorKind as Kind;
+    !matches!(
+        cause.kind(),
+        Kind::NotFound
+            | Kind::PermissionDenied
+            | Kind::NotADirectory
+            | Kind::IsADirectory
+            | Kind::InvalidFilename
+            | Kind::InvalidInput
+    )
 }
 
 impl fmt::Display for StoreError {
@@ -121,7 +253,7 @@ impl fmt::Display for StoreError {
                 operation,
                 path,
                 cause,
-            } => write!(f, "{operation} {}: {cause}", path.display()),
+            } => write!(f, "{operation} {}: {}", path.display(), reason(cause)),
             StoreError::Foreign { path } => {
                 write!(f, "database {}: it is another program's", path.display())
             }
@@ -144,6 +276,15 @@ impl fmt::Display for StoreError {
                 path.display()
             ),
             StoreError::Exists { path } => write!(f, "{} exists already", path.display()),
+            StoreError::Changed { path } => {
+                write!(f, "{}: it was written while it was read", path.display())
+            }
+            StoreError::NotUpgraded { path, cause } => write!(
+                f,
+                "{}: a file of an older version must be converted first, which is impossible here: {}",
+                path.display(),
+                reason(cause)
+            ),
             StoreError::WrittenOver { path } => {
                 write!(
                     f,

@@ -1,6 +1,8 @@
 //! A database file: its name as SQLite reads it, its identity, and which program wrote it.
 
 use std::ffi::OsStr;
+use std::fs::File;
+use std::io::{self, Write as _};
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -10,6 +12,10 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 
 use super::original::tables::has_table;
 use super::schema;
+use crate::sys;
+
+/// By how much SQLite lets a file grow at once: the index of its log, sqlite.org/walformat.html.
+const MAX_GROWTH: u64 = 32 << 10;
 
 /// A path that SQLite always reads as the name of a file, even `file:x` and `:memory:`.
 pub fn literal(path: &Path) -> PathBuf {
@@ -35,6 +41,29 @@ pub fn identity_of(path: &Path) -> Option<(u64, u64)> {
     std::fs::metadata(path)
         .ok()
         .map(|meta| (meta.dev(), meta.ino()))
+}
+
+/// What prevents writing to a database file, its growth, or creating SQLite's files beside it. The
+/// file itself is not opened, since closing it would end the locks of this process.
+pub fn obstacle(path: &Path) -> Option<io::Error> {
+    let beside = with_suffix(path, &format!(".try-{}", std::process::id()));
+    let lengths = ["", "-wal", "-journal", "-shm"]
+        .map(|suffix| std::fs::metadata(with_suffix(path, suffix)).map_or(0, |meta| meta.len()));
+    let longest = lengths.into_iter().max().unwrap_or_default();
+    let attempt = || {
+        match sys::may_write(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ if path.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
+            _ => {}
+        }
+        let mut file = File::create(&beside)?;
+        // Without taking space.
+        file.set_len(longest + MAX_GROWTH)?;
+        file.write_all(&[1; 4096])
+    };
+    let obstacle = attempt().err();
+    drop(std::fs::remove_file(beside));
+    obstacle
 }
 
 /// Unique on this machine.

@@ -19,13 +19,7 @@ pub fn open_to_write(
     path: &Path,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<(Connection, Option<Import>), StoreError> {
-    let failed = |operation| {
-        move |cause| StoreError::Sqlite {
-            operation,
-            path: path.to_path_buf(),
-            cause,
-        }
-    };
+    let failed = |operation| move |cause| StoreError::of_sqlite(operation, path, cause);
     require_one_name(path)?;
     let open = || -> rusqlite::Result<(Connection, FileKind)> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE

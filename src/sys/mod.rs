@@ -471,6 +471,13 @@ pub fn allow_open_files(needed: u64) -> Result<(), u64> {
     }
 }
 
+/// Fails where this user, or a file system that can only be read, forbids writing to a file.
+pub fn may_write(path: &Path) -> io::Result<()> {
+    let path = CString::new(path.as_os_str().as_bytes())?;
+    // SAFETY: the path ends with a zero byte.
+    check(unsafe { libc::access(path.as_ptr(), libc::W_OK) }).map(drop)
+}
+
 /// Bytes that an unprivileged user may still write to the file system of `path`.
 pub fn free_bytes(path: &Path) -> io::Result<u64> {
     let path = CString::new(path.as_os_str().as_bytes())?;

@@ -23,6 +23,8 @@ interface Status {
   version: string;
   now: string;
   monitor: { running: boolean; started_at: string; alive_at: string; stopped_at: string | null } | null;
+  /** why the monitor cannot write what it measures */
+  unwritten: string | null;
   first_check: string | null;
   notices: NoticeQueue | null;
 }

@@ -216,14 +216,21 @@ struct Monitor {
 
 impl Monitor {
     fn start(folder: &TempDir) -> Monitor {
+        Monitor::start_by(folder, Command::new(bin()))
+    }
+
+    /// Started by a command that ends with the program.
+    fn start_by(folder: &TempDir, mut command: Command) -> Monitor {
         let log = folder.path().join("log");
         let file = fs::OpenOptions::new()
             .create(true)
             .append(true)
             .open(&log)
             .expect("a log file");
-        let mut command = command(folder.path(), &["monitor", "--no-dashboard"]);
         let child = command
+            .args(["monitor", "--no-dashboard"])
+            .current_dir(folder.path())
+            .env("TZ", "UTC")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(file)
@@ -236,12 +243,17 @@ impl Monitor {
         fs::read_to_string(&self.log).expect("the log file")
     }
 
-    /// Ends it with SIGTERM and returns the exit code.
-    fn stop(&mut self) -> Option<i32> {
+    /// Sends SIGTERM.
+    fn signal(&self) {
         let sent = Command::new("kill")
             .arg(self.child.id().to_string())
             .status();
         assert!(sent.is_ok_and(|status| status.success()), "kill");
+    }
+
+    /// Ends it with SIGTERM and returns the exit code.
+    fn stop(&mut self) -> Option<i32> {
+        self.signal();
         self.child.wait().expect("it is our child").code()
     }
 

@@ -254,8 +254,7 @@ fn the_writer_applies_changed_settings() {
         },
         alerts: Default::default(),
     };
-    let writer =
-        Writer::start(open(&path), settings(2), 10).unwrap_or_else(|error| panic!("{error}"));
+    let writer = Writer::start(open(&path), settings(2)).unwrap_or_else(|error| panic!("{error}"));
     let deliver = |at, pings| {
         assert!(writer.handle().record(minute(&one, at, pings)));
         wait_for("the check", || {

@@ -4,21 +4,21 @@
 use super::*;
 use ace_connection_logger::pure::address::IpVersion;
 use ace_connection_logger::pure::scene::Observation;
-use ace_connection_logger::store::{StoreSettings, Writer, backup};
+use ace_connection_logger::store::{StoreError, StoreSettings, Writer, backup};
 
-/// The writer's queue has room for what a test delivers at once.
-const HOSTS: usize = 10_000;
-
-fn start(path: &Path, flush: Duration) -> Writer {
+fn settings(flush: Duration) -> StoreSettings {
     let keep = DAY * 36_500;
-    let settings = StoreSettings {
+    StoreSettings {
         flush,
         retention: keep,
         rollup_retention: keep,
         outages: Default::default(),
         alerts: Default::default(),
-    };
-    Writer::start(open(path), settings, HOSTS).unwrap_or_else(|error| panic!("{error}"))
+    }
+}
+
+fn start(path: &Path, flush: Duration) -> Writer {
+    Writer::start(open(path), settings(flush)).unwrap_or_else(|error| panic!("{error}"))
 }
 
 fn now() -> i64 {
@@ -267,6 +267,65 @@ fn a_database_that_another_program_locks_for_some_seconds_loses_nothing() {
     assert_eq!(
         rows(&path, CHECKED_AT).last(),
         Some(&(first + 9999).to_string())
+    );
+}
+
+#[test]
+fn a_stop_waits_for_another_program_that_holds_the_database() {
+    let folder = TempDir::new();
+    let path = folder.path().join(FILE);
+    let writer = start(&path, Duration::from_secs(3600));
+    let (one, first) = (host("one", "192.0.2.1"), now());
+    let other = other_program(&path);
+    other.execute_batch("begin immediate").expect("the lock");
+    deliver(
+        &writer,
+        (0..104).map(|i| check(&one, first + i, &[Some(1)])),
+    );
+    std::thread::scope(|scope| {
+        let stopping = scope.spawn(|| writer.finish());
+        std::thread::sleep(Duration::from_secs(3));
+        assert!(!stopping.is_finished(), "it waits");
+        other.execute_batch("rollback").expect("it is given back");
+        let released = Instant::now();
+        assert_eq!(stopping.join().expect("no panic"), 0);
+        assert!(released.elapsed() < Duration::from_secs(2));
+    });
+    assert_eq!(count(&path), 104);
+    assert_eq!(
+        number(
+            &path,
+            "select count(*) from monitor_run where stopped_at is not null"
+        ),
+        1
+    );
+}
+
+#[test]
+fn a_second_signal_ends_a_stop_that_waits_for_another_program() {
+    let folder = TempDir::new();
+    configure(&folder, FILE, &["127.0.0.1"]);
+    let path = folder.path().join(FILE);
+    let mut monitor = Monitor::start(&folder);
+    wait_for("a result", || {
+        path.exists() && rows_of(&other_program(&path), CHECKED_AT).is_ok_and(|r| r.len() > 1)
+    });
+    let other = other_program(&path);
+    other.execute_batch("begin immediate").expect("the lock");
+    wait_for("a failed commit", || {
+        monitor.log().contains("kept in memory")
+    });
+    let began = Instant::now();
+    monitor.signal();
+    wait_for("the wait", || monitor.log().contains("waiting up to"));
+    assert_eq!(monitor.stop(), Some(74), "{}", monitor.log());
+    assert!(began.elapsed() < Duration::from_secs(5));
+    assert!(
+        monitor
+            .log()
+            .contains("could not be written and had to be discarded"),
+        "{}",
+        monitor.log()
     );
 }
 
@@ -655,4 +714,185 @@ fn a_checkpoint_that_a_reader_holds_up_is_not_taken_for_writing_over() {
         is_short,
         "no checkpoint left the file shorter than its header says"
     );
+}
+
+/// When a monitor that could not open its database at the start does so.
+#[derive(PartialEq)]
+enum Opened {
+    WhileRunning,
+    AtTheStop,
+}
+
+/// A monitor that cannot open its database at the start, until `cure` is applied.
+fn expect_late_opening(
+    folder: &TempDir,
+    path: &Path,
+    reason: &str,
+    opened: &Opened,
+    cure: impl FnOnce(),
+) {
+    let started = now();
+    let mut monitor = Monitor::start(folder);
+    wait_for("the failure", || monitor.log().contains("kept in memory"));
+    std::thread::sleep(Duration::from_secs(1));
+    cure();
+    let cured = now();
+    if *opened == Opened::WhileRunning {
+        wait_for("the file", || monitor.log().contains("writing again"));
+    }
+    assert_eq!(monitor.stop(), Some(0), "{}", monitor.log());
+    let log = monitor.log();
+    assert!(log.contains(reason), "{log}");
+    assert_eq!(log.matches("[ERROR]").count(), 1, "{log}");
+    let times: Vec<i64> = rows(path, CHECKED_AT)
+        .iter()
+        .map(|at| at.parse().expect("a number"))
+        .collect();
+    assert!(times[0] < cured - 500, "measured meanwhile:\n{log}");
+    let widest = times.windows(2).map(|pair| pair[1] - pair[0]).max();
+    assert!(widest < Some(2000), "{widest:?}\n{log}");
+    let begun = number(path, "select max(started_at) from monitor_run");
+    assert!((started..=times[0]).contains(&begun), "{begun}: {times:?}");
+    let ended = "select count(*) from monitor_run where stopped_at is not null";
+    assert_eq!(number(path, ended), 1);
+    expect_whole(path);
+}
+
+#[test]
+fn a_database_locked_at_the_start_gets_all_results_later() {
+    let folder = TempDir::new();
+    configure(&folder, FILE, &["127.0.0.1"]);
+    let path = folder.path().join(FILE);
+    drop(open(&path));
+    let other = other_program(&path);
+    other
+        .execute_batch("pragma locking_mode = exclusive; begin exclusive")
+        .expect("the lock");
+    expect_late_opening(
+        &folder,
+        &path,
+        "database is locked",
+        &Opened::WhileRunning,
+        move || drop(other),
+    );
+}
+
+#[test]
+fn a_disk_full_at_the_start_gets_all_results_later() {
+    let test = "writer::a_disk_full_at_the_start_gets_all_results_later";
+    with_small_disk(test, 1024, |folder, small| {
+        configure(folder, "small/log.db", &["127.0.0.1"]);
+        fill_disk(&small.join("ballast"));
+        expect_late_opening(
+            folder,
+            &small.join("log.db"),
+            "full",
+            &Opened::AtTheStop,
+            || {
+                fs::remove_file(small.join("ballast")).expect("the ballast");
+            },
+        );
+    });
+}
+
+#[test]
+fn a_disk_that_is_read_only_at_the_start_gets_all_results_later() {
+    let test = "writer::a_disk_that_is_read_only_at_the_start_gets_all_results_later";
+    with_small_disk(test, 1024, |folder, small| {
+        configure(folder, "small/log.db", &["127.0.0.1"]);
+        let remount = |how: &str| {
+            let done = run(Command::new("mount")
+                .args(["-o", &format!("remount,{how}")])
+                .arg(small));
+            assert_eq!(done.code, Some(0), "{}", done.stderr);
+        };
+        remount("ro");
+        let mut monitor = Monitor::start(folder);
+        wait_for("the failure", || monitor.log().contains("kept in memory"));
+        std::thread::sleep(Duration::from_secs(1));
+        let began = Instant::now();
+        assert_eq!(monitor.stop(), Some(74), "{}", monitor.log());
+        assert!(began.elapsed() < Duration::from_secs(2));
+        assert!(
+            monitor.log().contains("results could not be written"),
+            "{}",
+            monitor.log()
+        );
+        fs::remove_file(&monitor.log).expect("the log");
+        expect_late_opening(
+            folder,
+            &small.join("log.db"),
+            "Read-only file system",
+            &Opened::AtTheStop,
+            || remount("rw"),
+        );
+    });
+}
+
+#[test]
+fn a_limit_of_the_files_size_is_a_full_disk() {
+    let folder = TempDir::new();
+    configure(&folder, FILE, &["127.0.0.1"]);
+    let path = folder.path().join(FILE);
+    let mut limited = Command::new("prlimit");
+    limited.arg("--fsize=300000:").arg(bin());
+    let mut monitor = Monitor::start_by(&folder, limited);
+    wait_for("the limit", || monitor.log().contains("kept in memory"));
+    assert!(
+        monitor.log().contains("largest size that is allowed"),
+        "{}",
+        monitor.log()
+    );
+    std::thread::sleep(Duration::from_millis(500));
+    let raised = run(Command::new("prlimit")
+        .args(["--fsize=unlimited:", "--pid"])
+        .arg(monitor.child.id().to_string()));
+    assert_eq!(raised.code, Some(0), "{}", raised.stderr);
+    assert_eq!(monitor.stop(), Some(0), "{}", monitor.log());
+    let times: Vec<i64> = rows(&path, CHECKED_AT)
+        .iter()
+        .map(|at| at.parse().expect("a number"))
+        .collect();
+    let widest = times.windows(2).map(|pair| pair[1] - pair[0]).max();
+    assert!(widest < Some(2000), "{widest:?}\n{}", monitor.log());
+    expect_whole(&path);
+}
+
+#[test]
+fn a_database_that_cannot_be_created_for_want_of_its_folder_ends_the_monitor() {
+    let folder = TempDir::new();
+    configure(&folder, "missing/log.db", &["127.0.0.1"]);
+    let finished = program(folder.path(), &["monitor", "--no-dashboard"]);
+    assert_eq!(finished.code, Some(74), "{}", finished.stderr);
+    assert!(finished.stderr.contains("mkdir -p"), "{}", finished.stderr);
+}
+
+#[test]
+fn outages_of_a_run_that_began_without_its_file_have_their_times() {
+    let folder = TempDir::new();
+    let place = folder.path().join("place");
+    let path = place.join(FILE);
+    let why = StoreError::File {
+        operation: "opening",
+        path: path.clone(),
+        cause: std::io::ErrorKind::ReadOnlyFilesystem.into(),
+    };
+    let database = Database::unopened(&path, why).expect("memory");
+    let writer = Writer::start(database, settings(Duration::ZERO)).expect("it starts");
+    assert!(writer.handle().failure().is_some());
+    let (one, first) = (host("one", "192.0.2.1"), now());
+    let rtts = |i| [(!(5..15).contains(&i)).then_some(1)];
+    deliver(
+        &writer,
+        (0..20).map(|i| check(&one, first + i * 1000, &rtts(i))),
+    );
+    fs::create_dir(&place).expect("a folder");
+    wait_for("the file", || writer.handle().failure().is_none());
+    assert_eq!(writer.finish(), 0);
+    assert_eq!(count(&path), 20);
+    let outage = "select start_time, end_time from outage_events";
+    let time = |i: i64| UtcMillis(first + i * 1000).sql_text();
+    assert_eq!(rows(&path, outage), [format!("{}|{}", time(5), time(15))]);
+    let begun = number(&path, "select started_at from monitor_run");
+    assert!(begun <= first, "{begun} {first}");
 }

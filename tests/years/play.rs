@@ -303,7 +303,7 @@ fn write(
     write_until(&mut state, &machine, run.end);
     if !run.is_killed {
         machine.go_to(machine.now().max(run.end + STOP_TAKES));
-        assert_eq!(state.close(), 0, "results were lost");
+        assert_eq!(state.close(Monotonic(0)), 0, "results were lost");
     }
 }
 

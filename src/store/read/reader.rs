@@ -5,9 +5,10 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, Row};
 
 use crate::store::columns::ReadRows;
-use crate::store::connection::open_to_read;
+use crate::store::connection::open_any_to_read;
 use crate::store::error::StoreError;
 use crate::store::file::{FileKind, database_id, file_kind, identity_of};
+use crate::store::frozen::Frozen;
 use crate::store::open::open_to_write;
 use crate::store::schema;
 
@@ -17,41 +18,47 @@ pub struct Reader {
     path: PathBuf,
     /// Device and inode when it was opened.
     identity: Option<(u64, u64)>,
+    /// Set where it reads a medium that cannot be written.
+    frozen: Option<Frozen>,
 }
 
 impl Reader {
     /// `None` if there is no file yet. A file of an older version or of the original is
-    /// upgraded first, which needs to write.
+    /// upgraded first, which needs to write. For processes that have no other connection.
     pub fn open(path: &Path) -> Result<Option<Reader>, StoreError> {
         if !path.exists() {
             return Ok(None);
         }
-        if let Some(reader) = Reader::open_current(path)? {
+        if let Some(reader) = Reader::open_as(path, true)? {
             return Ok(Some(reader));
         }
-        if let Some(import) = open_to_write(path, &mut |_, _| ())?.1 {
+        let opened = open_to_write(path, &mut |_, _| ())
+            .map_err(|error| StoreError::of_upgrade(error, path))?;
+        if let Some(import) = &opened.1 {
             log::info!("database {}: {import}", path.display());
         }
+        drop(opened);
         Reader::open_current(path)
     }
 
     /// `None` also if the file must be upgraded first: another process does that.
     pub fn open_current(path: &Path) -> Result<Option<Reader>, StoreError> {
+        Reader::open_as(path, false)
+    }
+
+    fn open_as(path: &Path, may_read_log: bool) -> Result<Option<Reader>, StoreError> {
         if !path.exists() {
             return Ok(None);
         }
-        let failed = |cause| StoreError::Sqlite {
-            operation: "opening database",
-            path: path.to_path_buf(),
-            cause,
-        };
+        let failed = |cause| StoreError::of_sqlite("opening database", path, cause);
         let identity = identity_of(path);
-        let connection = open_to_read(path).map_err(failed)?;
+        let (connection, frozen) = open_any_to_read(path, may_read_log).map_err(failed)?;
         match file_kind(&connection).map_err(failed)? {
             FileKind::Ours(version) if version == schema::VERSION => Ok(Some(Reader {
                 connection,
                 path: path.to_path_buf(),
                 identity,
+                frozen,
             })),
             FileKind::Ours(version) if version > schema::VERSION => Err(StoreError::Newer {
                 path: path.to_path_buf(),
@@ -64,9 +71,9 @@ impl Reader {
         }
     }
 
-    /// Whether the file at its path is still the same.
+    /// Whether the file at its path is still the same, and it sees what is written there.
     pub fn is_current(&self) -> bool {
-        identity_of(&self.path) == self.identity
+        self.frozen.is_none() && identity_of(&self.path) == self.identity
     }
 
     /// The file.
@@ -87,7 +94,17 @@ impl Reader {
         &self,
         query: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
-        query(&self.connection).map_err(|cause| self.failed(cause))
+        let result = query(&self.connection);
+        if self
+            .frozen
+            .as_ref()
+            .is_some_and(|files| !files.is_unchanged())
+        {
+            return Err(StoreError::Changed {
+                path: self.path.clone(),
+            });
+        }
+        result.map_err(|cause| self.failed(cause))
     }
 
     /// Runs several methods of this reader on the same state of the database. One transaction also

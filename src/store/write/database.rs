@@ -1,6 +1,7 @@
 //! The writing connection. Used by the writer thread, and directly by commands that write once.
 
 use std::fs::File;
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,12 +13,13 @@ use super::checks::insert;
 use super::clock;
 use super::hosts::{HostSettings, KnownHosts, host_id};
 use super::notices::{self, Notices, PendingNotices};
-use super::outages::Outages;
+use super::outages::{Changed, Outages};
 use super::record::{Record, RunState};
 use super::{ledger, runs, surroundings};
 use crate::clock::{Clock, SystemClock};
 use crate::pure::model::{AlertKinds, CheckResult};
 use crate::pure::outage::OutageRules;
+use crate::pure::phrase;
 use crate::pure::run_clock::{ClockStep, Correction, RunClock};
 use crate::pure::scene::Scene;
 use crate::pure::time::UtcMillis;
@@ -30,6 +32,9 @@ use crate::store::original::import::{self, Import};
 use crate::store::rollup::due::{make_due, mark_stale};
 use crate::sys;
 
+/// The log says that the last run ended this long ago: the clock may be wrong.
+const LONG_ABSENCE_MS: i64 = 30 * 86_400_000;
+
 #[derive(Debug)]
 pub struct Database {
     connection: Connection,
@@ -40,6 +45,8 @@ pub struct Database {
     /// locks that this process has on the file, those of SQLite too (fcntl_locking(2); sqlite.org/howtocorrupt.html,
     /// section 2.2).
     file: Option<File>,
+    /// The error of the last attempt, until the monitor's run begins.
+    why_unopened: Option<StoreError>,
     /// As SQLite left it when it was last looked at; `None` if it could not be read.
     start: Option<FileStart>,
     /// As another program left it, where it wrote over the file.
@@ -51,7 +58,12 @@ pub struct Database {
     pub run_clock: RunClock,
     outage_rules: OutageRules,
     pending_notices: PendingNotices,
+    /// Whether an event began or ended, or a notice was sent, since [`Database::take_new_events`].
+    has_new_events: bool,
 }
+
+/// Matches no file: opening is tried again until there is one.
+const NO_FILE: Option<(u64, u64)> = Some((0, 0));
 
 /// What other programs did to the open file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -76,13 +88,34 @@ impl Database {
     /// with the number of rows done and of all rows.
     pub fn open(path: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Opened, StoreError> {
         let (connection, import) = open_to_write(path, progress)?;
-        let file = File::open(path).ok();
-        let database = Database {
+        let mut database = Database::of(connection, path);
+        database.identity = identity_of(path);
+        database.file = File::open(path).ok();
+        database.start = (database.file.as_ref()).and_then(|file| FileStart::read(file).ok());
+        Ok(Opened { database, import })
+    }
+
+    /// Stands for a file that cannot be opened yet. Nothing can be written to it until
+    /// [`Database::reopen`] has opened the file.
+    pub fn unopened(path: &Path, why: StoreError) -> Result<Database, StoreError> {
+        let connection = Connection::open_in_memory().map_err(|cause| StoreError::Sqlite {
+            operation: "opening database",
+            path: path.to_path_buf(),
+            cause,
+        })?;
+        let mut database = Database::of(connection, path);
+        database.why_unopened = Some(why);
+        Ok(database)
+    }
+
+    fn of(connection: Connection, path: &Path) -> Database {
+        Database {
             connection,
             path: path.to_path_buf(),
-            identity: identity_of(path),
-            start: file.as_ref().and_then(|file| FileStart::read(file).ok()),
-            file,
+            identity: NO_FILE,
+            start: None,
+            file: None,
+            why_unopened: None,
             overwritten: None,
             hosts: KnownHosts::new(),
             run_id: None,
@@ -90,8 +123,8 @@ impl Database {
             run_clock: RunClock::start(UtcMillis(i64::MAX), None, true),
             outage_rules: OutageRules::default(),
             pending_notices: PendingNotices::default(),
-        };
-        Ok(Opened { database, import })
+            has_new_events: false,
+        }
     }
 
     pub fn clock(&self) -> Arc<dyn Clock> {
@@ -156,7 +189,8 @@ impl Database {
         Ok(aside)
     }
 
-    /// Closes a file that was deleted, replaced or set aside, and opens or creates the one at its path.
+    /// Closes a file that was deleted, replaced or set aside, and opens or creates the one at its
+    /// path. Returns what [`Database::begin`] does.
     pub fn reopen(&mut self, now: UtcMillis, is_synchronised: bool) -> Result<(), StoreError> {
         // The log belongs to the old file. Both files use the same names for log and index, so
         // the old one is closed before the new one is opened.
@@ -169,20 +203,83 @@ impl Database {
         // A new file is readable by nobody who could not read the old one. It may exist already.
         let old = self.file.as_ref().and_then(|file| file.metadata().ok());
         drop(sys::create_like(&self.path, old.as_ref()));
-        // Matches no file: this is retried until a file can be opened.
-        self.identity = Some((0, 0));
-        let mut database = Database::open(&self.path, &mut |_, _| ())?.database;
+        self.identity = NO_FILE;
+        let opened = Database::open(&self.path, &mut |_, _| ())?;
+        if let Some(import) = &opened.import {
+            log::info!("{}: {import}", self.path.display());
+        }
+        let mut database = opened.database;
         database.clock = Arc::clone(&self.clock);
-        database.begin_run(now, is_synchronised)?;
+        // A run that began without a file has kept its results until now.
+        let started = if self.has_begun() {
+            now
+        } else {
+            self.run_clock.started()
+        };
+        database.begin(started, now, is_synchronised)?;
         database.set_outage_rules(self.outage_rules);
         database.pending_notices = self.pending_notices;
         *self = database;
         Ok(())
     }
 
+    /// Whether the monitor's run is recorded.
+    pub fn has_begun(&self) -> bool {
+        self.run_id.is_some()
+    }
+
+    /// Records that this monitor runs since `started`.
+    pub fn begin(
+        &mut self,
+        started: UtcMillis,
+        now: UtcMillis,
+        is_synchronised: bool,
+    ) -> Result<(), StoreError> {
+        if let Some(why) = self.why_unopened.take() {
+            return Err(why);
+        }
+        self.begin_run_of(started, now, is_synchronised)?;
+        let dated = self.run_clock.dated(now);
+        if dated != now {
+            log::warn!(
+                "the clock shows {}, but the newest result is from {}: results are dated after it until the clock is set forward",
+                now.rfc3339(),
+                dated.rfc3339()
+            );
+        }
+        let proven = self.proven_time(dated)?;
+        if dated.0.saturating_sub(proven.0) >= LONG_ABSENCE_MS {
+            log::warn!(
+                "the last run ended {} ago by this clock; in case it is wrong nothing is deleted for a day",
+                phrase::duration(Duration::from_millis(dated.0.abs_diff(proven.0)))
+            );
+        }
+        Ok(())
+    }
+
+    /// Goes on without the file, whose run could not begin.
+    pub fn close_file(&mut self, start: UtcMillis, is_synchronised: bool) {
+        if let Ok(connection) = Connection::open_in_memory() {
+            // Before the file.
+            drop(std::mem::replace(&mut self.connection, connection));
+            (self.file, self.start) = (None, None);
+        }
+        self.identity = NO_FILE;
+        self.run_clock = RunClock::start(start, None, is_synchronised);
+    }
+
     /// Records that this monitor runs, since the wall clock shows `now`. `is_synchronised`: whether
     /// a time service has set it.
     pub fn begin_run(&mut self, now: UtcMillis, is_synchronised: bool) -> Result<(), StoreError> {
+        self.begin_run_of(now, now, is_synchronised)
+    }
+
+    fn begin_run_of(
+        &mut self,
+        started: UtcMillis,
+        now: UtcMillis,
+        is_synchronised: bool,
+    ) -> Result<(), StoreError> {
         let clock = Arc::clone(&self.clock);
         let mut begin = || -> rusqlite::Result<(i64, RunClock)> {
             let transaction = self
@@ -193,8 +290,8 @@ impl Database {
             if newest > Some(now) && clock::take_back_lead(&transaction, now, None)? > 0 {
                 newest = clock::newest_on_record(&transaction, None)?;
             }
-            let run_clock = RunClock::start(now, newest, is_synchronised);
-            let run_id = runs::insert(&transaction, &*clock, &run_clock, now)?;
+            let run_clock = RunClock::start(started, newest, is_synchronised);
+            let run_id = runs::insert(&transaction, &*clock, &run_clock, started, now)?;
             transaction.commit()?;
             Ok((run_id, run_clock))
         };
@@ -320,6 +417,11 @@ impl Database {
         notices.add_changes(&outages.changed);
         surroundings::record(&transaction, scene, &outages, &mut notices, now)?;
         let log_lines = std::mem::take(&mut notices.log_lines);
+        let has_events = !log_lines.is_empty()
+            || outages.changed.iter().any(Changed::is_begin_or_end)
+            || records
+                .iter()
+                .any(|record| matches!(record, Record::Notice(_)));
         let has_notices = notices.write()?;
         make_due(&transaction, now.hour())?;
         if let Some(run_id) = self.run_id {
@@ -335,6 +437,7 @@ impl Database {
         }
         transaction.commit()?;
         self.pending_notices.note(has_notices);
+        self.has_new_events |= has_events;
         Ok(log_lines)
     }
 
@@ -422,11 +525,7 @@ impl Database {
         operation: &'static str,
         cause: rusqlite::Error,
     ) -> StoreError {
-        StoreError::Sqlite {
-            operation,
-            path: self.path.clone(),
-            cause,
-        }
+        StoreError::of_sqlite(operation, &self.path, cause)
     }
 
     /// Moves the write-ahead log into the file, except what active readers still need.
@@ -437,6 +536,21 @@ impl Database {
         {
             log::debug!("checkpoint of {}: {error}", self.path.display());
         }
+    }
+
+    /// Makes what was committed safe from a power cut: with `synchronous=normal` a commit only hands
+    /// it to the system, which may write it half a minute later. SQLite has no locks on the log that
+    /// closing it would end. A rollback journal needs none of this.
+    pub fn sync(&self) -> io::Result<()> {
+        match File::open(with_suffix(&self.path, "-wal")) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            log => log?.sync_data(),
+        }
+    }
+
+    /// Whether an event began or ended, or a notice was sent, since the last call.
+    pub fn take_new_events(&mut self) -> bool {
+        std::mem::take(&mut self.has_new_events)
     }
 
     pub fn set_alerts(&mut self, kinds: AlertKinds) {

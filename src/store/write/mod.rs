@@ -1,10 +1,12 @@
 //! The writing connection and the thread that owns it.
 
+pub mod backlog;
 pub mod checks;
 pub mod clock;
 pub mod database;
 pub mod events;
 pub mod hosts;
+pub mod keeping;
 pub mod ledger;
 pub mod loss;
 pub mod notices;

@@ -36,6 +36,12 @@ pub struct Changed {
     pub change: OutageChange,
 }
 
+impl Changed {
+    pub fn is_begin_or_end(&self) -> bool {
+        !matches!(self.change, OutageChange::Continues(_))
+    }
+}
+
 /// An ongoing event.
 struct Open {
     event_id: EventId,

@@ -16,19 +16,20 @@ fn clock_offset(clock: &dyn Clock, wall: UtcMillis) -> i64 {
         .saturating_sub(clock.clocks().boottime_ns / 1_000_000)
 }
 
-/// Returns the id of the new run, which begins when the wall clock shows `now`.
+/// Returns the id of the new run, which began when the wall clock showed `started`; it shows `now`.
 pub fn insert(
     connection: &Connection,
     clock: &dyn Clock,
     run_clock: &RunClock,
+    started: UtcMillis,
     now: UtcMillis,
 ) -> rusqlite::Result<i64> {
     const BEGIN: &str =
         "insert into monitor_run(started_at, alive_at, version, boot_id) values(?1, ?1, ?2, ?3)";
-    let dated = run_clock.dated(now);
+    let (started, dated) = (run_clock.dated(started), run_clock.dated(now));
     connection.execute(
         BEGIN,
-        params![dated.0, env!("CARGO_PKG_VERSION"), clock.boot_id()],
+        params![started.0, env!("CARGO_PKG_VERSION"), clock.boot_id()],
     )?;
     let id = connection.last_insert_rowid();
     note_alive(connection, clock, id, run_clock, dated, false)?;

@@ -1,5 +1,6 @@
 //! What the writer thread does with what it receives.
 
+use super::backlog::{Backlog, gives_way, has_room};
 use super::database::{Database, FileState};
 use super::record::{Record, RunState};
 use crate::clock::Clock;
@@ -10,6 +11,7 @@ use crate::pure::run_clock::{ClockStep, Correction, MIN_STEP_MS};
 use crate::pure::scene::{Observation, Scene};
 use crate::pure::time::{ClockSample, Monotonic, UtcMillis};
 use crate::store::error::StoreError;
+use crate::store::presence::MonitorLock;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
@@ -36,11 +38,20 @@ pub enum Order {
     Hosts(Vec<Arc<Host>>),
     Viewed,
     Wake(SyncSender<()>),
-    Finish,
+    /// The last commit waits for other programs until then.
+    Finish {
+        until: Monotonic,
+    },
+}
+
+impl Order {
+    pub fn is_record(&self) -> bool {
+        matches!(self, Order::Record(..))
+    }
 }
 
 /// A result is written this soon while a user may be waiting for it.
-const SOON: Duration = Duration::from_millis(1500);
+pub(super) const SOON: Duration = Duration::from_millis(1500);
 
 /// How often the time of the monitor's last activity is written when there is nothing else to
 /// write.
@@ -61,11 +72,7 @@ const VIEWER_POLL: Duration = Duration::from_secs(2);
 const STARTUP: Duration = Duration::from_secs(60);
 
 /// How soon a failed commit is retried.
-const RETRY: Duration = Duration::from_secs(10);
-
-/// The maximum number of records kept in memory while nothing can be written: four days of three
-/// hosts at one check a minute, 6 MB.
-const MAX_PENDING: usize = 20_000;
+pub(super) const RETRY: Duration = Duration::from_secs(10);
 
 /// This many records are written at once: with many hosts, waiting costs memory and saves
 /// little.
@@ -81,38 +88,55 @@ const PRUNE_EVERY: Duration = Duration::from_secs(3600);
 const PRUNE_ROWS: u32 = 1000;
 
 pub struct WriterState {
-    database: Database,
-    clock: Arc<dyn Clock>,
-    settings: StoreSettings,
-    started: Monotonic,
-    last_flush: Monotonic,
-    viewed_until: Monotonic,
-    viewer_poll_at: Monotonic,
-    pending: VecDeque<Record>,
-    states: HashMap<Arc<Host>, State>,
-    scene: Scene,
-    flush_at: Monotonic,
-    prune_at: Monotonic,
+    pub(super) database: Database,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) settings: StoreSettings,
+    pub(super) started: Monotonic,
+    pub(super) last_flush: Monotonic,
+    /// When what was committed was last made safe from a power cut.
+    pub(super) last_sync: Monotonic,
+    /// When the oldest record came that is not.
+    pub(super) unsynced_since: Option<Monotonic>,
+    pub(super) viewed_until: Monotonic,
+    pub(super) viewer_poll_at: Monotonic,
+    pub(super) pending: VecDeque<Record>,
+    pub(super) states: HashMap<Arc<Host>, State>,
+    pub(super) scene: Scene,
+    pub(super) flush_at: Monotonic,
+    pub(super) prune_at: Monotonic,
     /// As they were last read.
-    clocks: ClockSample,
+    pub(super) clocks: ClockSample,
     /// When the clock was last set, or this run began.
-    clock_set_at: Monotonic,
+    pub(super) clock_set_at: Monotonic,
     /// Steps of the clock that the database has not been corrected for yet, in order.
-    corrections: VecDeque<(ClockStep, Vec<Correction>)>,
-    wake: Option<SyncSender<()>>,
-    is_failing: bool,
-    dropped: u64,
+    pub(super) corrections: VecDeque<(ClockStep, Vec<Correction>)>,
+    pub(super) wake: Option<SyncSender<()>>,
+    pub(super) is_failing: bool,
+    /// Whether it fails because another program holds the database.
+    pub(super) is_locked: bool,
+    pub(super) dropped: usize,
+    pub(super) backlog: Arc<Backlog>,
+    /// Shows other processes that this one runs.
+    pub(super) lock: Option<MonitorLock>,
 }
 
 impl WriterState {
-    pub fn new(database: Database, settings: StoreSettings, start: ClockSample) -> WriterState {
+    pub fn new(
+        database: Database,
+        settings: StoreSettings,
+        start: ClockSample,
+        backlog: Arc<Backlog>,
+    ) -> WriterState {
         let started = start.monotonic;
+        let lock = MonitorLock::hold(database.path());
         WriterState {
             clock: database.clock(),
             database,
             settings,
             started,
             last_flush: started,
+            last_sync: started,
+            unsynced_since: None,
             viewed_until: started,
             viewer_poll_at: started,
             pending: VecDeque::new(),
@@ -126,7 +150,10 @@ impl WriterState {
             corrections: VecDeque::new(),
             wake: None,
             is_failing: false,
+            is_locked: false,
             dropped: 0,
+            backlog,
+            lock,
         }
     }
 
@@ -138,8 +165,15 @@ impl WriterState {
                 thread::sleep(MIN_WAKE_INTERVAL);
             }
             loop {
+                if let Ok(order) = &order {
+                    self.backlog.note_received(order.is_record());
+                }
                 match order {
-                    Ok(Order::Finish) | Err(RecvTimeoutError::Disconnected) => return self.close(),
+                    Ok(Order::Finish { until }) => return self.close(until),
+                    Err(RecvTimeoutError::Disconnected) => {
+                        let now = self.clock.monotonic();
+                        return self.close(now);
+                    }
                     Ok(order) => self.follow(order),
                     Err(RecvTimeoutError::Timeout) => break,
                 }
@@ -163,7 +197,7 @@ impl WriterState {
             Order::StoreSettings(settings) => self.set_settings(settings),
             Order::Viewed => self.note_viewer(),
             Order::Wake(wake) => self.wake = Some(wake),
-            Order::Finish => {}
+            Order::Finish { .. } => {}
         }
     }
 
@@ -207,19 +241,18 @@ impl WriterState {
             }
             Record::Interruption(_) | Record::Unsent(_) | Record::Notice(_) => true,
         };
-        if self.is_failing
-            && self.pending.len() >= MAX_PENDING / 2
-            && matches!(&record, Record::Probe(probe) if !probe.is_answered)
-        {
-            // A probe a second for each silent host would displace checks.
-            return;
-        }
-        if self.pending.len() >= MAX_PENDING && self.is_failing {
+        if self.is_failing && !has_room(&record, self.pending.len()) {
+            if gives_way(&record) {
+                return;
+            }
             self.pending.pop_front();
             self.dropped += 1;
         }
         let is_notice = matches!(record, Record::Notice(_));
         self.pending.push_back(record);
+        let now = self.clock.monotonic();
+        self.unsynced_since.get_or_insert(now);
+        self.note_unwritten();
         self.schedule_flush(is_change);
         // The next notice waits for it, and after a crash this one would be sent again.
         if is_notice && !self.is_failing {
@@ -332,7 +365,7 @@ impl WriterState {
 
     /// Writes the pending records and the time of the last activity. On failure they stay
     /// pending.
-    fn flush(&mut self, run: RunState) {
+    pub(super) fn flush(&mut self, run: RunState) {
         self.watch_clock(&self.clock.clocks());
         self.write(self.now(), run);
     }
@@ -360,52 +393,20 @@ impl WriterState {
                         self.dropped
                     );
                 }
-                (self.is_failing, self.dropped) = (false, 0);
+                (self.is_failing, self.is_locked, self.dropped) = (false, false, 0);
+                self.backlog.set_failure(None);
                 self.pending.clear();
                 self.pending.shrink_to(256);
+                self.sync_if_due(now);
                 if self.database.take_new_notices() {
                     // So that the cause is recorded by the time the alert is sent.
                     self.flush_at = self.flush_at.min(now.after(SOON));
                     self.wake.as_ref().map(|wake| wake.try_send(()));
                 }
             }
-            Err(error) => {
-                if !self.is_failing {
-                    log::error!("{error}; results are kept in memory until it can be written");
-                }
-                self.is_failing = true;
-                let is_written_over = matches!(error, StoreError::WrittenOver { .. });
-                self.flush_at = now.after(if is_written_over { SOON } else { RETRY });
-            }
+            Err(error) => self.fail(&error),
         }
-    }
-
-    /// Opens another file where writes to the open one would be lost or damage it.
-    fn check_file(&mut self, run: RunState) -> Result<(), StoreError> {
-        let path = self.database.path().display().to_string();
-        let now = self.clock.clocks().utc();
-        match self.database.file_state() {
-            FileState::InUse => return Ok(()),
-            FileState::Replaced if self.is_failing => {}
-            FileState::Replaced => {
-                log::error!("{path}: the file was deleted or replaced; opening this path again")
-            }
-            FileState::WrittenOver { is_complete } => {
-                // A copy may be under way, but nothing waits at the stop.
-                if !is_complete && run == RunState::Running {
-                    return Err(StoreError::WrittenOver { path: path.into() });
-                }
-                let aside = self.database.set_aside(now)?;
-                log::error!(
-                    "{path}: another program wrote over this file; what it contains now is in {}, \
-                     and a new file is begun",
-                    aside.display()
-                );
-            }
-        }
-        self.database.reopen(now, self.clock.is_synchronised())?;
-        self.database.set_busy_timeout(COMMIT_BUSY_TIMEOUT);
-        Ok(())
+        self.note_unwritten();
     }
 
     /// When the clock was set since it was last read, decides what that means for what this run
@@ -515,21 +516,10 @@ impl WriterState {
         };
         self.prune_at = self.clock.monotonic().after(pause);
     }
-
-    /// Commits for the last time; returns how many results are lost.
-    pub fn close(mut self) -> u64 {
-        self.flush(RunState::Stopped);
-        if self.is_failing {
-            return self.dropped + self.pending.len() as u64;
-        }
-        self.database.set_busy_timeout(Duration::ZERO);
-        self.database.checkpoint();
-        0
-    }
 }
 
 // A commit, a deletion and the last commit may each wait that long.
 const _: () = assert!(
     COMMIT_BUSY_TIMEOUT.as_millis() * 3 < 2000,
-    "a stop is over within two seconds"
+    "a stop with nothing to write is over within two seconds"
 );

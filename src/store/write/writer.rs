@@ -1,71 +1,91 @@
 //! The thread that owns the writing connection. It collects records and commits them together,
 //! since every commit writes the same amount of journal. While the disk is full or another program
-//! has locked the database it keeps a bounded number of records in memory and retries. No other
-//! thread waits for the disk.
+//! has locked the database it keeps a bounded number of records in memory and retries, also before
+//! the file was ever opened. No other thread waits for the disk: while it stalls, as many records
+//! wait in the queue.
 
 use std::sync::Arc;
-use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Sender, SyncSender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use super::backlog::{Backlog, MAX_KEPT, gives_way, has_room};
 use super::database::Database;
 use super::record::Record;
 use super::state::{COMMIT_BUSY_TIMEOUT, Order, StoreSettings, WriterState};
 use crate::pure::model::Host;
-use crate::pure::phrase;
 use crate::pure::scene::Observation;
 use crate::store::error::StoreError;
 use crate::sys;
 
-/// Capacity of the channel to the writer, for the time of a slow commit: at least this many
-/// results.
-const QUEUE_LEN: usize = 1024;
+/// How long the last commit waits for another program that holds the database. Service managers
+/// allow 30 seconds for the whole stop: TimeoutStopSec= in the systemd unit, `retry` of OpenRC,
+/// `term_timeout` of procd.
+pub const MAX_LAST_COMMIT: Duration = Duration::from_secs(25);
 
-/// The log says that the last run ended this long ago: the clock may be wrong.
-const LONG_ABSENCE_MS: i64 = 30 * 86_400_000;
-
-/// With many hosts, this many per host.
-const QUEUE_LEN_PER_HOST: usize = 4;
-
-/// Sends to the writer thread.
+/// Sends to the writer thread. The queue has no slots that take memory while it is empty; its bound
+/// is that of results which cannot be written.
 #[derive(Clone, Debug)]
 pub struct WriterHandle {
-    orders: SyncSender<Order>,
+    orders: Sender<Order>,
+    backlog: Arc<Backlog>,
 }
 
 impl WriterHandle {
     /// Does not wait; `false` when the queue is full and the record is lost.
     pub fn record(&self, record: impl Into<Record>) -> bool {
-        !matches!(
-            self.orders
-                .try_send(Order::Record(record.into(), sys::clocks())),
-            Err(TrySendError::Full(_))
-        )
+        let record = record.into();
+        // A few more than the bound, if threads send at the same moment.
+        if has_room(&record, self.backlog.queued()) {
+            self.send(Order::Record(record, sys::clocks()));
+            return true;
+        }
+        gives_way(&record)
     }
 
     /// Does not wait; an observation is lost when the queue is full.
     pub fn observe(&self, observation: Observation) {
-        let _ = self.orders.try_send(Order::Observation(observation));
+        if self.backlog.queued() < MAX_KEPT {
+            self.send(Order::Observation(observation));
+        }
     }
 
     /// Only these hosts are checked from now on.
     pub fn set_hosts(&self, hosts: Vec<Arc<Host>>) {
-        let _ = self.orders.send(Order::Hosts(hosts));
+        self.send(Order::Hosts(hosts));
     }
 
     /// A user is viewing the newest results: they are written sooner for a minute.
     pub fn note_viewer(&self) {
-        // When the queue is full, results are more urgent.
-        let _ = self.orders.try_send(Order::Viewed);
+        // While the thread waits for the disk, results are more urgent.
+        if self.backlog.queued() < MAX_KEPT / 2 {
+            self.send(Order::Viewed);
+        }
     }
 
     /// Has `wake` signalled when a notice was written.
     pub fn wake_for_notices(&self, wake: SyncSender<()>) {
-        let _ = self.orders.send(Order::Wake(wake));
+        self.send(Order::Wake(wake));
     }
 
     pub fn set_settings(&self, settings: StoreSettings) {
-        let _ = self.orders.send(Order::StoreSettings(settings));
+        self.send(Order::StoreSettings(settings));
+    }
+
+    /// How many records are lost if the process ends now.
+    pub fn at_risk(&self) -> u64 {
+        self.backlog.at_risk() as u64
+    }
+
+    /// Why results cannot be written now and are kept in memory.
+    pub fn failure(&self) -> Option<String> {
+        self.backlog.failure()
+    }
+
+    /// The thread ends after all handles, or by a panic that [`Writer::is_alive`] shows.
+    fn send(&self, order: Order) {
+        self.backlog.note_sent(order.is_record());
+        let _ = self.orders.send(order);
     }
 }
 
@@ -77,28 +97,25 @@ impl WriterState {
     ) -> Result<WriterState, StoreError> {
         let clock = database.clock();
         let start = clock.clocks();
-        database.begin_run(start.utc(), clock.is_synchronised())?;
-        let dated = database.run_clock.dated(start.utc());
-        if dated != start.utc() {
-            log::warn!(
-                "the clock shows {}, but the newest result is from {}: results are dated after it until the clock is set forward",
-                start.utc().rfc3339(),
-                dated.rfc3339()
-            );
-        }
-        let proven = database.proven_time(dated)?;
-        if dated.0.saturating_sub(proven.0) >= LONG_ABSENCE_MS {
-            log::warn!(
-                "the last run ended {} ago by this clock; in case it is wrong nothing is deleted for a day",
-                phrase::duration(Duration::from_millis(dated.0.abs_diff(proven.0)))
-            );
-        }
+        let is_synchronised = clock.is_synchronised();
+        let failure = match database.begin(start.utc(), start.utc(), is_synchronised) {
+            Ok(()) => None,
+            Err(error) if error.may_pass() => {
+                database.close_file(start.utc(), is_synchronised);
+                Some(error)
+            }
+            Err(error) => return Err(error),
+        };
         // A commit that another program blocks for longer is retried: meanwhile the queue is
         // emptied.
         database.set_busy_timeout(COMMIT_BUSY_TIMEOUT);
         database.set_outage_rules(settings.outages);
         database.set_alerts(settings.alerts);
-        Ok(WriterState::new(database, settings, start))
+        let mut state = WriterState::new(database, settings, start, Arc::default());
+        if let Some(failure) = failure {
+            state.fail(&failure);
+        }
+        Ok(state)
     }
 }
 
@@ -110,15 +127,13 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Records that the monitor runs and starts the thread. `hosts` is the number of hosts.
-    pub fn start(
-        database: Database,
-        settings: StoreSettings,
-        hosts: usize,
-    ) -> Result<Writer, StoreError> {
+    /// Records that the monitor runs and starts the thread. Where that fails for a reason that may
+    /// pass, results are kept in memory until it succeeds.
+    pub fn start(database: Database, settings: StoreSettings) -> Result<Writer, StoreError> {
         let path = database.path().to_path_buf();
         let state = WriterState::begin(database, settings)?;
-        let (orders, received) = sync_channel(QUEUE_LEN.max(hosts * QUEUE_LEN_PER_HOST));
+        let backlog = Arc::clone(&state.backlog);
+        let (orders, received) = channel();
         let thread = thread::Builder::new()
             .name("store".into())
             .spawn(move || state.run(&received));
@@ -128,7 +143,7 @@ impl Writer {
             cause,
         })?;
         Ok(Writer {
-            handle: WriterHandle { orders },
+            handle: WriterHandle { orders, backlog },
             thread,
         })
     }
@@ -142,9 +157,10 @@ impl Writer {
     }
 
     /// Writes all received records and closes the file; returns how many records could not be
-    /// written.
+    /// written. Waits for another program that holds the database, and for a disk that stalls.
     pub fn finish(self) -> u64 {
-        let _ = self.handle.orders.send(Order::Finish);
+        let until = sys::monotonic().after(MAX_LAST_COMMIT);
+        self.handle.send(Order::Finish { until });
         self.thread.join().unwrap_or(0)
     }
 }

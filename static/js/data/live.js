@@ -1,5 +1,5 @@
 // Polls the server, once a second while the page is visible, and reports whether it can be reached.
-import { forgetETag, get, judgeFailure, latestResults } from './api.js';
+import { ApiError, forgetETag, get, judgeFailure, latestResults } from './api.js';
 import { clock, duration, seconds } from './time.js';
 
 const TICK_MS = 1000;
@@ -88,6 +88,8 @@ export function live(handlers) {
         const answered = seconds(status.now) * 1000;
         if (Number.isFinite(answered)) skew = answered - (before + Date.now()) / 2;
         statusAt = performance.now();
+        // What is measured is nowhere to be read.
+        if (status.unwritten) throw new ApiError(status.unwritten, 503);
       }
       failures = 0;
       answeredAt = performance.now();
