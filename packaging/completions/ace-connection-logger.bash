@@ -62,7 +62,7 @@ _ace_connection_logger() {
         report:-o | report:--output) return ;;
         report:*) words="--days --month --from --to --host --format -o --output --raw $common" ;;
         doctor:*) words="--json $common" ;;
-        alert-test:--event) words='down up degraded incident loss digest' ;;
+        alert-test:--event) words='down up degraded incident loss database digest' ;;
         alert-test:*) words="--event $common" ;;
     esac
     compopt +o default 2>/dev/null

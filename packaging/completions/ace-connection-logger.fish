@@ -67,6 +67,6 @@ complete -c ace-connection-logger -n '__ace_connection_logger_is report' -l host
 complete -c ace-connection-logger -n '__ace_connection_logger_is report' -l format -x -a 'text html csv json' -d 'format of the report'
 complete -c ace-connection-logger -n '__ace_connection_logger_is report' -s o -l output -r -F -d 'file to write instead of standard output'
 complete -c ace-connection-logger -n '__ace_connection_logger_is report' -l raw -d 'append every ping of the period'
-complete -c ace-connection-logger -n '__ace_connection_logger_is alert-test' -l event -x -a 'down up degraded incident loss digest' -d 'kind of notice'
+complete -c ace-connection-logger -n '__ace_connection_logger_is alert-test' -l event -x -a 'down up degraded incident loss database digest' -d 'kind of notice'
 complete -c ace-connection-logger -n '__ace_connection_logger_is import' -F
 complete -c ace-connection-logger -n '__ace_connection_logger_is backup' -F

@@ -118,7 +118,7 @@ struct AlertsState<S> {
     stop: Stop,
     history: AlertHistory,
     /// In the order of [`Class::ALL`].
-    classes: [ClassState; 2],
+    classes: [ClassState; Class::ALL.len()],
     /// When a notice that no longer delays others is tried again.
     due: HashMap<i64, Monotonic>,
     /// How often the command failed since that was logged.

@@ -358,7 +358,7 @@ commands! {
     /// Run alerts.command once with a test notice; exit status 1 unless it exits with 0.
     #[argh(subcommand, name = "alert-test")]
     AlertTest {
-        /// kind of notice: down, up, degraded, incident, loss or digest (default: down)
+        /// kind of notice: down, up, degraded, incident, loss, database or digest (default: down)
         #[argh(option, arg_name = "kind", default = "AlertKind::Down", from_str_fn(alert_kind))]
         event: AlertKind,
     }

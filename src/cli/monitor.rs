@@ -3,7 +3,7 @@
 use super::arguments::{CommonOptions, Monitor};
 use super::dashboard::override_listener;
 use super::exit::{CliError, CommandStatus};
-use super::startup::{configure, find_config, load_config, open_database};
+use super::startup::{configure, find_config, load_config, open_or_begin_database};
 use crate::config::{Config, Problem, ProblemKind};
 use crate::daemon::DaemonError;
 use crate::dashboard::Dashboard;
@@ -27,7 +27,7 @@ pub fn run(arguments: &Monitor) -> Result<CommandStatus, CliError> {
     } else {
         Some(Dashboard::start(&config).map_err(DaemonError::Web)?)
     };
-    let database = open_database(&config)?;
+    let database = open_or_begin_database(&config)?;
     let mut reload = || {
         let mut config = reload(&common)?;
         override_listener(&mut config);

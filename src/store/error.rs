@@ -42,6 +42,11 @@ pub enum StoreError {
     Exists {
         path: PathBuf,
     },
+    /// The open file is no longer what SQLite wrote.
+    Damaged {
+        path: PathBuf,
+        what: &'static str,
+    },
     /// Another program has begun to write over the open file, without SQLite.
     WrittenOver {
         path: PathBuf,
@@ -53,6 +58,12 @@ impl StoreError {
     pub fn is_busy(&self) -> bool {
         matches!(self, StoreError::Sqlite { cause, .. } if matches!(cause.sqlite_error_code(),
             Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked)))
+    }
+
+    /// Whether the file is damaged.
+    pub fn is_damage(&self) -> bool {
+        matches!(self, StoreError::Sqlite { cause, .. } if is_damage(cause))
+            || matches!(self, StoreError::Damaged { .. })
     }
 
     /// A remedy, if there is one.
@@ -74,7 +85,7 @@ impl StoreError {
                     Some("the file and its folder must be writable: SQLite keeps its log beside the file".into())
                 }
                 ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => Some(format!(
-                    "the file is damaged: move it away (a new one will be created) and try sqlite3 {} .recover",
+                    "the file is damaged; what is readable of it: ace-connection-logger doctor --salvage {}",
                     path.display()
                 )),
                 ErrorCode::DiskFull => Some("the disk is full".into()),
@@ -90,11 +101,24 @@ impl StoreError {
                  TZ=Europe/Berlin ace-connection-logger import {}; rows that a wrong clock dated are to be deleted from it first",
                 path.display()
             )),
+            StoreError::Damaged { path, .. } => Some(format!(
+                "what is readable of it: ace-connection-logger doctor --salvage {}",
+                path.display()
+            )),
             StoreError::Exists { .. } => Some("name another file, or move that one away".into()),
             StoreError::NotOriginal { cure, .. } => Some((*cure).into()),
             StoreError::File { .. } | StoreError::WrittenOver { .. } => None,
         }
     }
+}
+
+/// Whether SQLite reports that the content of a file is not what it wrote. A full disk, an error of
+/// the device or a lock is none.
+pub fn is_damage(error: &rusqlite::Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase)
+    )
 }
 
 impl fmt::Display for StoreError {
@@ -125,6 +149,7 @@ impl fmt::Display for StoreError {
                 write!(f, "import {}: {wrong}", path.display())
             }
             StoreError::WrongZone { path, why } => write!(f, "import {}: {why}", path.display()),
+            StoreError::Damaged { path, what } => write!(f, "{}: {what}", path.display()),
             StoreError::Exists { path } => write!(f, "{} exists already", path.display()),
             StoreError::WrittenOver { path } => {
                 write!(

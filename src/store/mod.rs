@@ -5,6 +5,7 @@
 mod columns;
 mod connection;
 mod copy;
+mod damage;
 mod error;
 mod event;
 mod file;
@@ -27,6 +28,7 @@ pub use original::import::{Import, require_original};
 pub use presence::MonitorLock;
 pub use read::check_json::{CheckJson, JsonFields};
 pub use read::checks::{Checks, RecordedCheck};
+pub use read::damage::damage_of;
 pub use read::events::OutageFilter;
 pub use read::gaps::{Gap, GapHost, missing_ms};
 pub use read::grouped::{GroupedOutage, UngroupedOutages};

@@ -407,4 +407,11 @@ create index outage_events_by_host_id on outage_events(host_id, start_time);
 alter table notice add column failed_at integer;
 alter table notice add column failure text;
 alter table notice add column output text;
+", "
+-- What of this file was found to be damaged, until it is whole again.
+create table damage(
+    id       integer primary key,
+    found_at integer not null,
+    what     text not null
+);
 "];

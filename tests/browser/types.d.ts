@@ -25,6 +25,8 @@ interface Status {
   monitor: { running: boolean; started_at: string; alive_at: string; stopped_at: string | null } | null;
   first_check: string | null;
   notices: NoticeQueue | null;
+  /** A sentence each. */
+  damage: string[];
 }
 
 interface NoticeQueue {

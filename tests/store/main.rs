@@ -5,6 +5,7 @@ mod common;
 
 mod clock;
 mod copies;
+mod damage;
 mod hostile;
 mod notices;
 mod original;

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, Row};
 
 use crate::store::connection::open_to_read;
+use crate::store::damage::is_emptied;
 use crate::store::error::StoreError;
 use crate::store::file::{FileKind, database_id, file_kind, identity_of};
 use crate::store::open::open_to_write;
@@ -38,6 +39,12 @@ impl Reader {
     pub fn open_current(path: &Path) -> Result<Option<Reader>, StoreError> {
         if !path.exists() {
             return Ok(None);
+        }
+        if is_emptied(path) {
+            return Err(StoreError::Damaged {
+                path: path.to_path_buf(),
+                what: "the file is empty, its log is not",
+            });
         }
         let failed = |cause| StoreError::Sqlite {
             operation: "opening database",

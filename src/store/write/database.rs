@@ -7,6 +7,7 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
+use super::carry_over::carry_over;
 use super::checks::insert;
 use super::clock;
 use super::hosts::{HostSettings, KnownHosts, host_id};
@@ -20,8 +21,9 @@ use crate::pure::run_clock::{ClockStep, Correction, RunClock};
 use crate::pure::scene::Scene;
 use crate::pure::time::UtcMillis;
 use crate::store::connection::prepare;
+use crate::store::damage;
 use crate::store::error::StoreError;
-use crate::store::file::{identity_of, literal, with_suffix};
+use crate::store::file::{identity_of, literal};
 use crate::store::header::FileStart;
 use crate::store::open::open_to_write;
 use crate::store::original::import::{self, Import};
@@ -47,6 +49,34 @@ pub struct Database {
     pub run_clock: RunClock,
     outage_rules: OutageRules,
     pending_notices: PendingNotices,
+    /// Of the damaged file before this one, until its notice is written.
+    replaced: Option<Replaced>,
+}
+
+/// A damaged file that was set aside.
+#[derive(Debug)]
+struct Replaced {
+    file: PathBuf,
+    aside: PathBuf,
+    reason: String,
+}
+
+impl Replaced {
+    fn sentence(&self) -> String {
+        let (file, aside) = (self.file.display(), self.aside.display());
+        format!(
+            "{file} was damaged ({}): it is set aside as {aside}, and a new file is begun; what is \
+             readable of it: ace-connection-logger doctor --salvage {aside}",
+            self.reason
+        )
+    }
+}
+
+impl Opened {
+    /// Reads what a run begins with, so that damage there is noticed before.
+    fn read_runs(self) -> Result<Opened, StoreError> {
+        self.database.runs().map(|_| self)
+    }
 }
 
 /// What other programs did to the open file.
@@ -56,8 +86,12 @@ pub enum FileState {
     InUse,
     /// It was deleted or replaced: writes to it would be lost.
     Replaced,
-    /// Another program wrote to it without SQLite. `is_complete` when it was found so twice.
-    WrittenOver { is_complete: bool },
+    /// Another program wrote to it without SQLite. `is_complete` when it was found so twice;
+    /// `damage` where it is what SQLite wrote but for this.
+    WrittenOver {
+        is_complete: bool,
+        damage: Option<&'static str>,
+    },
 }
 
 #[derive(Debug)]
@@ -85,8 +119,45 @@ impl Database {
             run_clock: RunClock::start(UtcMillis(i64::MAX), None, true),
             outage_rules: OutageRules::default(),
             pending_notices: PendingNotices::default(),
+            replaced: None,
         };
         Ok(Opened { database, import })
+    }
+
+    /// As [`Database::open`], for the monitor: a damaged file is set aside, and a new one begun.
+    pub fn open_or_begin(
+        path: &Path,
+        now: UtcMillis,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<Opened, StoreError> {
+        let error = match Database::open(path, progress).and_then(Opened::read_runs) {
+            Err(error) if damage::is_of_ours(&error, path) => error,
+            other => return other,
+        };
+        let (aside, mut database) = Database::begin_anew(path, now)?;
+        database.note_replaced(&error, aside);
+        Ok(Opened {
+            database,
+            import: None,
+        })
+    }
+
+    /// Sets a damaged file aside and begins a new one, with what of it was still going on.
+    fn begin_anew(path: &Path, now: UtcMillis) -> Result<(PathBuf, Database), StoreError> {
+        let aside = damage::set_aside(path, now)?;
+        let mut database = Database::open(path, &mut |_, _| ())?.database;
+        carry_over(&aside, &mut database.connection);
+        Ok((aside, database))
+    }
+
+    fn note_replaced(&mut self, error: &StoreError, aside: PathBuf) {
+        let replaced = Replaced {
+            file: self.path.clone(),
+            aside,
+            reason: error.to_string(),
+        };
+        log::error!("{}", replaced.sentence());
+        self.replaced = Some(replaced);
     }
 
     pub fn path(&self) -> &Path {
@@ -112,8 +183,18 @@ impl Database {
         // What is in the log belongs to the old contents.
         self.checkpoint_on_close(false);
         let is_complete = self.overwritten.as_ref() == Some(&found);
+        let damage = if known.is_cut_short_in(&found) {
+            Some("its end is missing")
+        } else if !found.is_ours() && damage::is_ours(&self.path).unwrap_or(false) {
+            Some("its header is gone")
+        } else {
+            None
+        };
         self.overwritten = Some(found);
-        FileState::WrittenOver { is_complete }
+        FileState::WrittenOver {
+            is_complete,
+            damage,
+        }
     }
 
     /// Whether closing the connection moves the write-ahead log into the file.
@@ -127,19 +208,7 @@ impl Database {
     /// Renames a file that another program wrote over, together with the write-ahead log of the
     /// old contents, so that [`Database::reopen`] begins a new one. Returns its new name.
     pub fn set_aside(&mut self, now: UtcMillis) -> Result<PathBuf, StoreError> {
-        let time = now.rfc3339()[..19].replace(':', "-");
-        let aside = with_suffix(&self.path, &format!(".{time}.overwritten"));
-        let renamed = std::fs::rename(&self.path, &aside);
-        renamed.map_err(|cause| StoreError::File {
-            operation: "setting aside",
-            path: self.path.clone(),
-            cause,
-        })?;
-        // Not `-wal`: SQLite would apply it to contents that it does not belong to.
-        let log = with_suffix(&self.path, "-wal");
-        drop(std::fs::rename(log, with_suffix(&aside, ".wal")));
-        drop(std::fs::remove_file(with_suffix(&self.path, "-shm")));
-        Ok(aside)
+        damage::set_overwritten_aside(&self.path, now)
     }
 
     /// Closes a file that was deleted, replaced or set aside, and opens or creates the one at its path.
@@ -149,12 +218,42 @@ impl Database {
         if self.overwritten.is_none() {
             self.checkpoint();
         }
+        self.close()?;
+        let database = Database::open(&self.path, &mut |_, _| ())?.database;
+        self.go_on_with(database, now, is_synchronised)
+    }
+
+    /// Sets the open file aside, since it is damaged, and goes on with a new one.
+    pub fn replace_damaged(
+        &mut self,
+        error: &StoreError,
+        now: UtcMillis,
+        is_synchronised: bool,
+    ) -> Result<(), StoreError> {
+        // The log stays for the salvage.
+        self.checkpoint_on_close(false);
+        self.close()?;
+        let (aside, mut database) = Database::begin_anew(&self.path, now)?;
+        database.note_replaced(error, aside);
+        self.go_on_with(database, now, is_synchronised)
+    }
+
+    /// Closes the file. Until another is opened this one counts as replaced.
+    fn close(&mut self) -> Result<(), StoreError> {
         let nothing =
             Connection::open_in_memory().map_err(|cause| self.failed("closing", cause))?;
         drop(std::mem::replace(&mut self.connection, nothing));
         // Matches no file: this is retried until a file can be opened.
         self.identity = Some((0, 0));
-        let mut database = Database::open(&self.path, &mut |_, _| ())?.database;
+        Ok(())
+    }
+
+    fn go_on_with(
+        &mut self,
+        mut database: Database,
+        now: UtcMillis,
+        is_synchronised: bool,
+    ) -> Result<(), StoreError> {
         database.begin_run(now, is_synchronised)?;
         database.set_outage_rules(self.outage_rules);
         database.pending_notices = self.pending_notices;
@@ -305,6 +404,9 @@ impl Database {
         }
         notices.add_changes(&outages.changed);
         surroundings::record(&transaction, scene, &outages, &mut notices, now)?;
+        if let Some(replaced) = &self.replaced {
+            notices.database(&replaced.sentence(), Some(&replaced.aside));
+        }
         let log_lines = std::mem::take(&mut notices.log_lines);
         let has_notices = notices.write()?;
         make_due(&transaction, now.hour())?;
@@ -313,6 +415,7 @@ impl Database {
             runs::note_alive(&transaction, run_id, &self.run_clock, now, is_stopped)?;
         }
         transaction.commit()?;
+        self.replaced = None;
         self.pending_notices.note(has_notices);
         Ok(log_lines)
     }

@@ -1,5 +1,6 @@
 //! The writing connection and the thread that owns it.
 
+mod carry_over;
 pub mod checks;
 pub mod clock;
 pub mod database;

@@ -17,6 +17,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::thread;
 use std::time::Duration;
 
+mod replace;
+
 /// The configuration of the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StoreSettings {
@@ -102,6 +104,8 @@ pub struct WriterState {
     /// Steps of the clock that the database has not been corrected for yet, in order.
     corrections: VecDeque<(ClockStep, Correction)>,
     wake: Option<SyncSender<()>>,
+    /// When a damaged file was last replaced.
+    replaced_at: Option<Monotonic>,
     is_failing: bool,
     dropped: u64,
 }
@@ -130,6 +134,7 @@ impl WriterState {
             clocks: start,
             corrections: VecDeque::new(),
             wake: None,
+            replaced_at: None,
             is_failing: false,
             dropped: 0,
         }
@@ -327,14 +332,10 @@ impl WriterState {
     }
 
     fn write(&mut self, now_utc: UtcMillis, run: RunState) {
-        let result = self
-            .check_file(run)
-            .and_then(|()| self.correct())
-            .and_then(|()| {
-                let pending = self.pending.make_contiguous();
-                self.database
-                    .write_records(pending, &self.scene, now_utc, run)
-            });
+        let result = match self.write_pending(now_utc, run) {
+            Err(error) if self.replace_damaged(&error) => self.write_pending(now_utc, run),
+            other => other,
+        };
         let now = sys::monotonic();
         self.last_flush = now;
         self.flush_at = now.after(HEARTBEAT.max(self.settings.flush));
@@ -369,32 +370,16 @@ impl WriterState {
         }
     }
 
-    /// Opens another file where writes to the open one would be lost or damage it.
-    fn check_file(&mut self, run: RunState) -> Result<(), StoreError> {
-        let path = self.database.path().display().to_string();
-        let now = sys::clocks().utc();
-        match self.database.file_state() {
-            FileState::InUse => return Ok(()),
-            FileState::Replaced if self.is_failing => {}
-            FileState::Replaced => {
-                log::error!("{path}: the file was deleted or replaced; opening this path again")
-            }
-            FileState::WrittenOver { is_complete } => {
-                // A copy may be under way, but nothing waits at the stop.
-                if !is_complete && run == RunState::Running {
-                    return Err(StoreError::WrittenOver { path: path.into() });
-                }
-                let aside = self.database.set_aside(now)?;
-                log::error!(
-                    "{path}: another program wrote over this file; what it contains now is in {}, \
-                     and a new file is begun",
-                    aside.display()
-                );
-            }
-        }
-        self.database.reopen(now, sys::is_clock_synchronised())?;
-        self.database.set_busy_timeout(COMMIT_BUSY_TIMEOUT);
-        Ok(())
+    fn write_pending(
+        &mut self,
+        now_utc: UtcMillis,
+        run: RunState,
+    ) -> Result<Vec<String>, StoreError> {
+        self.check_file(run)?;
+        self.correct()?;
+        let pending = self.pending.make_contiguous();
+        self.database
+            .write_records(pending, &self.scene, now_utc, run)
     }
 
     /// When the clock was set since it was last read, decides what that means for what this run
@@ -499,6 +484,7 @@ impl WriterState {
             Ok(pruned) if pruned.is_more => Duration::from_millis(50),
             Ok(_) => PRUNE_EVERY,
             Err(error) if error.is_busy() => RETRY,
+            Err(error) if self.replace_damaged(&error) => PRUNE_EVERY,
             Err(error) => {
                 log::warn!("{error}");
                 PRUNE_EVERY
