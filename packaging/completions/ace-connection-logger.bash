@@ -61,7 +61,9 @@ _ace_connection_logger() {
         report:--format) words='text html csv json' ;;
         report:-o | report:--output) return ;;
         report:*) words="--days --month --from --to --host --format -o --output --raw $common" ;;
-        doctor:*) words="--json $common" ;;
+        doctor:--salvage) return ;;
+        doctor:-o | doctor:--output) return ;;
+        doctor:*) words="--salvage -o --output --json $common" ;;
         alert-test:--event) words='down up degraded incident loss database digest' ;;
         alert-test:*) words="--event $common" ;;
     esac

@@ -302,10 +302,10 @@ commands! {
         output: Option<PathBuf>,
     }
 
-    /// Import a database of the Python original.
+    /// Import a database of the Python original, or another of this program.
     #[argh(subcommand, name = "import")]
     Import {
-        /// database of the original
+        /// database to import
         #[argh(positional)]
         file: PathBuf,
     }
@@ -347,9 +347,16 @@ commands! {
         raw: bool,
     }
 
-    /// Check whether this machine can ping, resolve names, write and serve, and print cures.
+    /// Check whether this machine can ping, resolve names, write and serve, and print cures; or
+    /// read a damaged database.
     #[argh(subcommand, name = "doctor")]
     Doctor {
+        /// write what is readable of this damaged database into a new one; it is not changed
+        #[argh(option, arg_name = "file")]
+        salvage: Option<PathBuf>,
+        /// file that --salvage writes, which must not exist (default: FILE.salvaged)
+        #[argh(option, short = 'o', arg_name = "file")]
+        output: Option<PathBuf>,
         /// print JSON
         #[argh(switch)]
         json: bool,

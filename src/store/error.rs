@@ -47,6 +47,15 @@ pub enum StoreError {
         path: PathBuf,
         what: &'static str,
     },
+    /// Not all of it can be read, since it is damaged.
+    Short {
+        path: PathBuf,
+        what: String,
+    },
+    /// A monitor is writing to it.
+    InUse {
+        path: PathBuf,
+    },
     /// Another program has begun to write over the open file, without SQLite.
     WrittenOver {
         path: PathBuf,
@@ -101,10 +110,11 @@ impl StoreError {
                  TZ=Europe/Berlin ace-connection-logger import {}; rows that a wrong clock dated are to be deleted from it first",
                 path.display()
             )),
-            StoreError::Damaged { path, .. } => Some(format!(
+            StoreError::Damaged { path, .. } | StoreError::Short { path, .. } => Some(format!(
                 "what is readable of it: ace-connection-logger doctor --salvage {}",
                 path.display()
             )),
+            StoreError::InUse { .. } => Some("stop the monitor first".into()),
             StoreError::Exists { .. } => Some("name another file, or move that one away".into()),
             StoreError::NotOriginal { cure, .. } => Some((*cure).into()),
             StoreError::File { .. } | StoreError::WrittenOver { .. } => None,
@@ -150,6 +160,12 @@ impl fmt::Display for StoreError {
             }
             StoreError::WrongZone { path, why } => write!(f, "import {}: {why}", path.display()),
             StoreError::Damaged { path, what } => write!(f, "{}: {what}", path.display()),
+            StoreError::Short { path, what } => {
+                write!(f, "{} is damaged: {what}", path.display())
+            }
+            StoreError::InUse { path } => {
+                write!(f, "{}: a monitor is writing to it", path.display())
+            }
             StoreError::Exists { path } => write!(f, "{} exists already", path.display()),
             StoreError::WrittenOver { path } => {
                 write!(

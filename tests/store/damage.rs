@@ -232,3 +232,341 @@ fn what_waited_is_written_and_an_outage_goes_on_in_the_new_file() {
     assert_eq!(rows(&path, OPEN), [""; 0], "it ends there");
     expect_whole(&path);
 }
+
+/// Two hosts, a check a minute each for 100 hours, with the sums of all hours; in one file, without
+/// a log. Returns the number of checks.
+fn sums_and_checks(path: &Path) -> usize {
+    let mut database = open(path);
+    let hosts = [host("one", "192.0.2.1"), host("two", "192.0.2.2")];
+    let minutes = 100 * 60;
+    let checks: Vec<_> = (0..minutes)
+        .flat_map(|minute| {
+            hosts
+                .iter()
+                .map(move |host| check(host, minute * 60_000, &[Some(9), None, Some(1)]))
+        })
+        .collect();
+    write(&mut database, &checks, HOUR * 200);
+    database.checkpoint();
+    checks.len()
+}
+
+/// Pages of the table of checks, by what another SQLite finds in them.
+fn leaves_of_checks(path: &Path) -> Vec<u64> {
+    let bytes = fs::read(path).expect("a file");
+    let is_leaf = |page: &&[u8]| {
+        // A leaf without a row id whose first row has 8 columns, as many as a check.
+        let cell = usize::from(page[8]) << 8 | usize::from(page[9]);
+        page[0] == 10 && page.get(cell + 1) == Some(&9)
+    };
+    (0..)
+        .zip(bytes.chunks(4096))
+        .filter(|(_, page)| is_leaf(page))
+        .map(|(number, _)| number)
+        .collect()
+}
+
+#[test]
+fn an_export_that_comes_out_short_says_so_and_fails_and_has_the_rest() {
+    type DamagePage = fn(&Path, u64);
+    let damages: [(&str, DamagePage); 4] = [
+        ("garbage", |path, page| {
+            overwrite(path, page * 4096, &garbage(4096))
+        }),
+        ("zeros", |path, page| {
+            overwrite(path, page * 4096, &[0; 4096])
+        }),
+        // SQLite does not notice these.
+        ("no cells", |path, page| {
+            overwrite(path, page * 4096 + 3, &[0, 0])
+        }),
+        ("another page", |path, page| {
+            let bytes = fs::read(path).expect("a file");
+            let next = usize::try_from((page + 1) * 4096).expect("small");
+            let next = bytes[next..next + 4096].to_vec();
+            overwrite(path, page * 4096, &next);
+        }),
+    ];
+    let folder = TempDir::new();
+    configure(&folder, FILE, &["192.0.2.1"]);
+    let path = folder.path().join(FILE);
+    let made = folder.path().join("made");
+    let total = sums_and_checks(&made);
+    let leaves = leaves_of_checks(&made);
+    assert!(leaves.len() > 50, "{leaves:?}");
+    for (what, damage) in damages {
+        for (page, format) in leaves
+            .iter()
+            .step_by(leaves.len() / 3)
+            .zip(["csv", "jsonl", "csv"])
+        {
+            fs::copy(&made, &path).expect("copied");
+            damage(&path, *page);
+            {
+                let export = program(folder.path(), &["export", "--format", format]);
+                let rows = export.stdout.lines().count() - usize::from(format == "csv");
+                assert_eq!(
+                    export.code,
+                    Some(74),
+                    "{what} in {page}: {rows} of {total}\n{}",
+                    export.stderr
+                );
+                assert!(
+                    export.stderr.contains("cannot be read")
+                        && export.stderr.contains("doctor --salvage"),
+                    "{what} in {page}: {}",
+                    export.stderr
+                );
+                // Some 170 rows lie on a page. Rows of another page may lead astray: those are left to
+                // the salvage.
+                assert!(
+                    rows >= total - 400 || what == "another page",
+                    "{what} in {page}: {rows} of {total}\n{}",
+                    export.stderr
+                );
+            }
+        }
+    }
+    fs::copy(&made, &path).expect("copied");
+    let export = expect_success(program(folder.path(), &["export"]));
+    assert_eq!(export.stdout.lines().count(), total + 1);
+}
+
+/// The rows of all tables that cannot be made from others.
+fn everything(path: &Path) -> Vec<String> {
+    [
+        "check_result",
+        "not_measured_check",
+        "check_note",
+        "host",
+        "rollup",
+        "outage_events",
+        "monitor_run",
+    ]
+    .iter()
+    .flat_map(|table| rows(path, &format!("select * from {table} order by 1, 2")))
+    .collect()
+}
+
+fn salvage(folder: &TempDir, file: &Path) -> (Finished, PathBuf) {
+    let to = folder.path().join("salvaged");
+    drop(fs::remove_file(&to));
+    let name = |path: &Path| path.to_string_lossy().into_owned();
+    let arguments = [
+        "doctor",
+        "--json",
+        "--salvage",
+        &name(file),
+        "-o",
+        &name(&to),
+    ];
+    (program(folder.path(), &arguments), to)
+}
+
+#[test]
+fn a_whole_file_and_its_log_are_salvaged_completely_and_are_not_changed() {
+    let folder = TempDir::new();
+    let path = sample(&folder);
+    let one = host("one", "192.0.2.9");
+    let mut database = open(&path);
+    let noted = CheckResult {
+        late: 7,
+        reason: Some("because ".repeat(400)),
+        ..check(&one, 5000, &[None, Some(70_000)])
+    };
+    write(
+        &mut database,
+        &[noted, not_measured(&one, 90_000)],
+        HOUR * 18,
+    );
+    write(&mut database, &[check(&one, 150_000, &[None])], HOUR * 18);
+    // As a kill leaves it.
+    let copy = folder.path().join("copy");
+    for suffix in ["", "-wal"] {
+        let name = |path: &Path| format!("{}{suffix}", path.display());
+        fs::copy(name(&path), name(&copy)).expect("copied");
+    }
+    let expected = everything(&path);
+    drop(database);
+    let before = bytes_of(&copy);
+    assert!(!before[1].is_empty(), "there is a log");
+    let (finished, to) = salvage(&folder, &copy);
+    assert_eq!(everything(&to), expected);
+    assert!(bytes_of(&copy) == before && !folder.path().join("copy-shm").exists());
+    let found = json(finished);
+    assert_eq!(found["tables"]["check_result"], 1002, "{found}");
+    expect_whole(&to);
+    let again = program(
+        folder.path(),
+        &["doctor", "--salvage", "copy", "-o", "salvaged"],
+    );
+    assert_eq!(again.code, Some(1), "it exists: {}", again.stderr);
+}
+
+#[test]
+fn of_a_damaged_file_only_what_lay_there_is_not_salvaged_and_it_is_said() {
+    let folder = TempDir::new();
+    let made = folder.path().join("made");
+    let total = i64::try_from(sums_and_checks(&made)).expect("small");
+    let path = folder.path().join("damaged");
+    let pages = fs::metadata(&made).expect("a file").len() / 4096;
+    let mut worst = 0;
+    for page in (0..pages).step_by(3) {
+        fs::copy(&made, &path).expect("copied");
+        overwrite(&path, page * 4096, &garbage(4096));
+        let (finished, to) = salvage(&folder, &path);
+        let found: serde_json::Value = serde_json::from_str(&finished.stdout)
+            .unwrap_or_else(|error| panic!("page {page}: {error}: {}", finished.stderr));
+        let lost = total - number(&to, "select count(*) from check_result");
+        let said: i64 = found["hosts"]
+            .as_array()
+            .expect("hosts")
+            .iter()
+            .map(|host| host["lost"].as_i64().expect("a number"))
+            .sum();
+        assert_eq!(lost, said, "page {page}: {found}");
+        if lost > 0 {
+            assert_eq!(finished.code, Some(1), "page {page}");
+        }
+        worst = worst.max(lost);
+        expect_whole(&to);
+    }
+    assert!((1..=200).contains(&worst), "{worst} of {total}");
+}
+
+#[test]
+fn without_header_schema_or_end_the_rest_is_salvaged() {
+    for (what, damage) in DAMAGES {
+        let folder = TempDir::new();
+        let path = sample(&folder);
+        damage(&path);
+        let before = bytes_of(&path);
+        let (finished, to) = salvage(&folder, &path);
+        assert!(
+            matches!(finished.code, Some(0 | 1)),
+            "{what}: {}",
+            finished.stderr
+        );
+        expect_whole(&to);
+        assert!(bytes_of(&path) == before, "{what}: it is not changed");
+        let checks = number(&to, "select count(*) from check_result");
+        // The log has the newest pages, and where the file has only two or none, no others.
+        let least = if what.contains("cut") || what.contains("emptied") || what.contains("only") {
+            100
+        } else {
+            1000
+        };
+        assert!(checks >= least, "{what}: {checks}");
+        let status = expect_success(program(folder.path(), &["doctor", "--help"]));
+        assert!(status.stdout.contains("--salvage"));
+    }
+}
+
+#[test]
+fn a_scrub_finds_damage_in_short_steps_and_says_it_until_it_is_gone() {
+    use ace_connection_logger::store::Scrub;
+    let folder = TempDir::new();
+    configure(&folder, FILE, &["192.0.2.1"]);
+    let path = folder.path().join(FILE);
+    let made = folder.path().join("made");
+    sums_and_checks(&made);
+    let leaves = leaves_of_checks(&made);
+    let middle = leaves[leaves.len() / 2];
+    let scrub = |database: &mut Database| {
+        let mut scrub = Scrub::default();
+        let mut steps = 0;
+        while !database.scrub(&mut scrub).expect("it goes on") {
+            steps += 1;
+            assert!(steps < 10_000, "{scrub:?}");
+        }
+        database
+            .record_scrub(&scrub, UtcMillis(HOUR))
+            .expect("written")
+    };
+    assert_eq!(scrub(&mut open(&made)), None, "it is whole");
+    for (what, at, bytes) in [("garbage", 0, garbage(4096)), ("no cells", 3, vec![0, 0])] {
+        fs::copy(&made, &path).expect("copied");
+        overwrite(&path, middle * 4096 + at, &bytes);
+        let mut database = open(&path);
+        let found = scrub(&mut database).unwrap_or_else(|| panic!("{what} is not found"));
+        assert!(
+            found.contains("is damaged") && found.contains("doctor --salvage"),
+            "{what}: {found}"
+        );
+        assert_eq!(scrub(&mut database), None, "{what}: it is said once");
+        let status = program(folder.path(), &["status"]).stdout;
+        assert!(status.contains("is damaged: "), "{what}: {status}");
+        let doctor = program(folder.path(), &["doctor"]);
+        assert_eq!(doctor.code, Some(1));
+        assert!(
+            doctor.stdout.contains("is damaged"),
+            "{what}: {}",
+            doctor.stdout
+        );
+        overwrite(
+            &path,
+            middle * 4096,
+            &fs::read(&made).expect("a file")[usize::try_from(middle * 4096).expect("small")..]
+                [..4096],
+        );
+        // Another connection does not have the page in its memory.
+        drop(database);
+        assert_eq!(scrub(&mut open(&path)), None, "{what}: whole again");
+        let status = program(folder.path(), &["status"]).stdout;
+        assert!(!status.contains("damaged"), "{what}: {status}");
+    }
+}
+
+#[test]
+fn salvaged_years_and_what_was_recorded_since_come_into_one_file() {
+    let folder = TempDir::new();
+    configure(&folder, FILE, &["192.0.2.1"]);
+    let (made, path) = (folder.path().join("made"), folder.path().join(FILE));
+    let total = i64::try_from(sums_and_checks(&made)).expect("small");
+    let outage =
+        "insert into outage_events(host_name, host_address, event_type, start_time, host_id)
+                  values('two', '192.0.2.2', 'outage', '1970-01-03 00:00:00.000', 2)";
+    other_program(&made).execute(outage, []).expect("written");
+    let (finished, _) = salvage(&folder, &made);
+    expect_success(finished);
+    // The new file has its hosts in another order, and one of their names is new.
+    let mut database = open(&path);
+    let (two, three) = (host("zwei", "192.0.2.2"), host("three", "192.0.2.3"));
+    let since =
+        |i: i64| [&three, &two].map(|host| check(host, 100 * HOUR + i * 60_000, &[Some(1)]));
+    write(
+        &mut database,
+        &(-2..500).flat_map(since).collect::<Vec<_>>(),
+        HOUR * 200,
+    );
+    drop(database);
+    let import = || expect_success(program(folder.path(), &["import", "salvaged"])).stdout;
+    let said = import();
+    // Two checks of the new file are of the same minutes as two of the old.
+    assert!(said.contains("11998 checks and 1 outage event"), "{said}");
+    assert_eq!(count(&path), total - 2 + 1004);
+    let names = "select name, address, (select count(*) from check_result where host_id = id) from host order by 2";
+    assert_eq!(
+        rows(&path, names),
+        [
+            "one|192.0.2.1|6000",
+            "zwei|192.0.2.2|6500",
+            "three|192.0.2.3|502"
+        ]
+    );
+    let ended = "select end_time, removed, notes from outage_events";
+    assert_eq!(
+        rows(&path, ended),
+        [
+            "1970-01-05 03:59:00.000|1|the database was damaged during the outage: its end is unknown"
+        ]
+    );
+    assert!(import().contains("0 checks and 0 outage events"));
+    let mut database = open(&path);
+    write(&mut database, &[], HOUR * 200);
+    drop(database);
+    let wrong = "select count(*) from rollup r where full + none + to_20 + to_40 + to_60 + to_80 + to_95 + to_100 <>
+        (select count(*) from check_result c where c.host_id = r.host_id and c.checked_at / 3600000 = r.hour)";
+    assert_eq!(number(&path, wrong), 0, "the sums are right");
+    expect_whole(&path);
+}

@@ -23,10 +23,11 @@ use crate::pure::time::UtcMillis;
 use crate::store::connection::prepare;
 use crate::store::damage;
 use crate::store::error::StoreError;
-use crate::store::file::{identity_of, literal};
+use crate::store::file::{FileKind, identity_of, literal};
 use crate::store::header::FileStart;
 use crate::store::open::open_to_write;
 use crate::store::original::import::{self, Import};
+use crate::store::original::merge::merge;
 use crate::store::rollup::due::{make_due, mark_stale};
 
 #[derive(Debug)]
@@ -49,27 +50,8 @@ pub struct Database {
     pub run_clock: RunClock,
     outage_rules: OutageRules,
     pending_notices: PendingNotices,
-    /// Of the damaged file before this one, until its notice is written.
-    replaced: Option<Replaced>,
-}
-
-/// A damaged file that was set aside.
-#[derive(Debug)]
-struct Replaced {
-    file: PathBuf,
-    aside: PathBuf,
-    reason: String,
-}
-
-impl Replaced {
-    fn sentence(&self) -> String {
-        let (file, aside) = (self.file.display(), self.aside.display());
-        format!(
-            "{file} was damaged ({}): it is set aside as {aside}, and a new file is begun; what is \
-             readable of it: ace-connection-logger doctor --salvage {aside}",
-            self.reason
-        )
-    }
+    /// A sentence about damage and the file that was set aside, until its notice is written.
+    damage: Option<(String, Option<PathBuf>)>,
 }
 
 impl Opened {
@@ -119,7 +101,7 @@ impl Database {
             run_clock: RunClock::start(UtcMillis(i64::MAX), None, true),
             outage_rules: OutageRules::default(),
             pending_notices: PendingNotices::default(),
-            replaced: None,
+            damage: None,
         };
         Ok(Opened { database, import })
     }
@@ -151,13 +133,19 @@ impl Database {
     }
 
     fn note_replaced(&mut self, error: &StoreError, aside: PathBuf) {
-        let replaced = Replaced {
-            file: self.path.clone(),
-            aside,
-            reason: error.to_string(),
-        };
-        log::error!("{}", replaced.sentence());
-        self.replaced = Some(replaced);
+        let sentence = format!(
+            "{} was damaged ({error}): it is set aside as {aside}, and a new file is begun; what is \
+             readable of it: ace-connection-logger doctor --salvage {aside}",
+            self.path.display(),
+            aside = aside.display()
+        );
+        log::error!("{sentence}");
+        self.notify_of_damage(sentence, Some(aside));
+    }
+
+    /// Makes a notice with the next records.
+    pub(super) fn notify_of_damage(&mut self, sentence: String, aside: Option<PathBuf>) {
+        self.damage = Some((sentence, aside));
     }
 
     pub fn path(&self) -> &Path {
@@ -404,8 +392,8 @@ impl Database {
         }
         notices.add_changes(&outages.changed);
         surroundings::record(&transaction, scene, &outages, &mut notices, now)?;
-        if let Some(replaced) = &self.replaced {
-            notices.database(&replaced.sentence(), Some(&replaced.aside));
+        if let Some((sentence, aside)) = &self.damage {
+            notices.database(sentence, aside.as_deref());
         }
         let log_lines = std::mem::take(&mut notices.log_lines);
         let has_notices = notices.write()?;
@@ -415,7 +403,7 @@ impl Database {
             runs::note_alive(&transaction, run_id, &self.run_clock, now, is_stopped)?;
         }
         transaction.commit()?;
-        self.replaced = None;
+        self.damage = None;
         self.pending_notices.note(has_notices);
         Ok(log_lines)
     }
@@ -482,14 +470,25 @@ impl Database {
         }
     }
 
-    /// Imports a file of the original in one transaction; what was imported before is
-    /// recognised.
+    /// Imports a file of the original, or another of this program, in one transaction; what was
+    /// imported before is recognised.
     pub fn import(
         &mut self,
         from: &Path,
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<Import, StoreError> {
-        import::import(&mut self.connection, &self.path, from, progress)
+        let connection = &mut self.connection;
+        match import::importable(from)? {
+            FileKind::Ours(_) if identity_of(from) == identity_of(&self.path) => {
+                Err(StoreError::NotOriginal {
+                    path: from.to_path_buf(),
+                    wrong: "it is the database that it would be imported into",
+                    cure: "name another file",
+                })
+            }
+            FileKind::Ours(_) => merge(connection, &self.path, from, progress),
+            _ => import::import(connection, &self.path, from, progress),
+        }
     }
 
     pub(in crate::store) fn connection(&mut self) -> &mut Connection {

@@ -13,6 +13,7 @@ pub mod outages;
 pub mod prune;
 pub mod record;
 pub mod runs;
+pub mod scrub;
 pub mod state;
 pub mod surroundings;
 pub mod writer;

@@ -3,6 +3,7 @@
 use super::clock::{SUSPICIOUS_STEP, pruning_delay};
 use super::database::{Database, FileState};
 use super::record::{Record, RunState};
+use super::scrub::Scrub;
 use crate::pure::model::{AlertKinds, Host, State};
 use crate::pure::outage::OutageRules;
 use crate::pure::phrase;
@@ -18,6 +19,7 @@ use std::thread;
 use std::time::Duration;
 
 mod replace;
+mod scrub;
 
 /// The configuration of the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,6 +101,8 @@ pub struct WriterState {
     scene: Scene,
     flush_at: Monotonic,
     prune_at: Monotonic,
+    scrub_at: Monotonic,
+    scrub: Scrub,
     /// As they were last read.
     clocks: ClockSample,
     /// Steps of the clock that the database has not been corrected for yet, in order.
@@ -131,6 +135,8 @@ impl WriterState {
             flush_at: started.after(HEARTBEAT.max(settings.flush)),
             // Not while the first checks run.
             prune_at: started.after(delay.unwrap_or(Duration::from_secs(10))),
+            scrub_at: started.after(scrub::FIRST_SCRUB),
+            scrub: Scrub::default(),
             clocks: start,
             corrections: VecDeque::new(),
             wake: None,
@@ -143,7 +149,7 @@ impl WriterState {
     pub fn run(mut self, orders: &Receiver<Order>) -> u64 {
         let mut last_wake = self.started;
         loop {
-            let due = self.flush_at.min(self.prune_at);
+            let due = self.flush_at.min(self.prune_at).min(self.scrub_at);
             let mut order = orders.recv_timeout(due.since(sys::monotonic()));
             if order.is_ok() && sys::monotonic().since(last_wake) < MIN_WAKE_INTERVAL {
                 thread::sleep(MIN_WAKE_INTERVAL);
@@ -168,6 +174,9 @@ impl WriterState {
             }
             if self.prune_at <= now {
                 self.prune();
+            }
+            if self.scrub_at <= now {
+                self.scrub();
             }
         }
     }
