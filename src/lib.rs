@@ -121,6 +121,7 @@
 //! | check | the pings sent to one host at one tick, and their result: one row |
 //! | clock step | a change of the wall clock beyond what a time service slews |
 //! | coverage | measured time as a share of a period |
+//! | damage | what SQLite can no longer read as it was written |
 //! | degraded | between `degraded_percent` and `up_percent` of a check's pings answered, or too slow |
 //! | deliver | pass a result to the function that a caller provided |
 //! | detector | the state machine that turns checks and probes of a host into outages |
@@ -168,7 +169,10 @@
 //! | roll-up | the stored sums of an hour or a day of a host |
 //! | round-trip time | from sending a ping to receiving its reply; also latency |
 //! | run | one process of the monitor, from start to stop |
+//! | salvage | to read what is readable of a damaged database into a new one |
 //! | scene | what is known of the network around this machine, kept in memory |
+//! | scrub | to read the whole database in small steps, to find damage |
+//! | set aside | to rename a file that is damaged or written over, and begin a new one |
 //! | silent | pinged without any reply |
 //! | slot | one of the places for a web connection |
 //! | stale | a result older than three intervals; a roll-up whose checks changed |

@@ -885,7 +885,7 @@ fn import_names_the_file_that_is_wrong() {
         ("/dev/null", "import /dev/null: it is empty"),
         (
             "connection_logs.db",
-            "it is a database of this program, not of the original\nhint: make it database.path",
+            "it is the database that it would be imported into\nhint: name another file",
         ),
     ] {
         let import = program(folder.path(), &["import", file]);

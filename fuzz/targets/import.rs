@@ -10,7 +10,7 @@ use rusqlite::{Connection, params_from_iter};
 use super::Bytes;
 use super::readers::{read_everything, write_everything};
 use super::sample::Folder;
-use crate::store::{Database, Reader, require_original};
+use crate::store::{Database, Reader, require_importable};
 
 const TABLES: &str = "create table ping_results(id integer primary key, host_name, host_address, timestamp, success_count,
         failure_count, success_rate, min_latency, max_latency, avg_latency);
@@ -93,7 +93,7 @@ pub fn run(data: &[u8]) {
     let folder = Folder::new();
     let (from, to) = (folder.file("original.db"), folder.file("log.db"));
     fill(&from, &mut Bytes(data)).expect("it is written");
-    if require_original(&from).is_err() {
+    if require_importable(&from).is_err() {
         return;
     }
     let mut database = match Database::open(&to, &mut |_, _| ()) {

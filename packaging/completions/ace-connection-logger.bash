@@ -61,8 +61,10 @@ _ace_connection_logger() {
         report:--format) words='text html csv json' ;;
         report:-o | report:--output) return ;;
         report:*) words="--days --month --from --to --host --format -o --output --raw $common" ;;
-        doctor:*) words="--json $common" ;;
-        alert-test:--event) words='down up degraded incident loss digest' ;;
+        doctor:--salvage) return ;;
+        doctor:-o | doctor:--output) return ;;
+        doctor:*) words="--salvage -o --output --json $common" ;;
+        alert-test:--event) words='down up degraded incident loss database digest' ;;
         alert-test:*) words="--event $common" ;;
     esac
     compopt +o default 2>/dev/null

@@ -26,10 +26,10 @@ complete -c ace-connection-logger -n 'not __ace_connection_logger_command' -a cl
 complete -c ace-connection-logger -n 'not __ace_connection_logger_command' -a outages -d 'List the outages, newest first, or add a note to one'
 complete -c ace-connection-logger -n 'not __ace_connection_logger_command' -a events -d 'List the outages, newest first, or add a note to one'
 complete -c ace-connection-logger -n 'not __ace_connection_logger_command' -a export -d 'Write the recorded checks, oldest first'
-complete -c ace-connection-logger -n 'not __ace_connection_logger_command' -a import -d 'Import a database of the Python original'
+complete -c ace-connection-logger -n 'not __ace_connection_logger_command' -a import -d 'Import a database of the Python original, or another of this program'
 complete -c ace-connection-logger -n 'not __ace_connection_logger_command' -a backup -d 'Write a consistent copy of the database, even while the monitor runs'
 complete -c ace-connection-logger -n 'not __ace_connection_logger_command' -a report -d 'Print what was down in a period, the cause of each outage and the evidence for it'
-complete -c ace-connection-logger -n 'not __ace_connection_logger_command' -a doctor -d 'Check whether this machine can ping, resolve names, write and serve, and print cures'
+complete -c ace-connection-logger -n 'not __ace_connection_logger_command' -a doctor -d 'Check whether this machine can ping, resolve names, write and serve, and print cures; or read a damaged database'
 complete -c ace-connection-logger -n 'not __ace_connection_logger_command' -a alert-test -d 'Run alerts.command once with a test notice; exit status 1 unless it exits with 0'
 complete -c ace-connection-logger -n __ace_connection_logger_command -s c -l config -r -F -d 'configuration file (default: ./config.yaml, else /etc/ace-connection-logger/config.yaml)'
 complete -c ace-connection-logger -n __ace_connection_logger_command -l strict -d 'refuse a configuration with problems (exit status 78)'
@@ -67,6 +67,8 @@ complete -c ace-connection-logger -n '__ace_connection_logger_is report' -l host
 complete -c ace-connection-logger -n '__ace_connection_logger_is report' -l format -x -a 'text html csv json' -d 'format of the report'
 complete -c ace-connection-logger -n '__ace_connection_logger_is report' -s o -l output -r -F -d 'file to write instead of standard output'
 complete -c ace-connection-logger -n '__ace_connection_logger_is report' -l raw -d 'append every ping of the period'
-complete -c ace-connection-logger -n '__ace_connection_logger_is alert-test' -l event -x -a 'down up degraded incident loss digest' -d 'kind of notice'
+complete -c ace-connection-logger -n '__ace_connection_logger_is doctor' -l salvage -r -F -d 'write what is readable of this damaged database into a new one; it is not changed'
+complete -c ace-connection-logger -n '__ace_connection_logger_is doctor' -s o -l output -r -F -d 'file that --salvage writes, which must not exist (default: FILE.salvaged)'
+complete -c ace-connection-logger -n '__ace_connection_logger_is alert-test' -l event -x -a 'down up degraded incident loss database digest' -d 'kind of notice'
 complete -c ace-connection-logger -n '__ace_connection_logger_is import' -F
 complete -c ace-connection-logger -n '__ace_connection_logger_is backup' -F

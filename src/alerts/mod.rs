@@ -131,7 +131,7 @@ struct AlertsState<S> {
     stop: Stop,
     history: AlertHistory,
     /// In the order of [`Class::ALL`].
-    classes: [ClassState; 2],
+    classes: [ClassState; Class::ALL.len()],
     /// When a notice that no longer delays others is tried again.
     due: HashMap<i64, Monotonic>,
     /// How often an earlier notice of the same outage had failed when this one was first seen.

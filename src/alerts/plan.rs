@@ -24,14 +24,17 @@ pub enum Class {
     Outages,
     /// Loss and degraded hosts. Sent after the others.
     Quality,
+    /// The monitor's own trouble.
+    Monitor,
 }
 
 impl Class {
-    pub const ALL: [Class; 2] = [Class::Outages, Class::Quality];
+    pub const ALL: [Class; 3] = [Class::Monitor, Class::Outages, Class::Quality];
 
     pub fn of(kind: AlertKind) -> Class {
         match kind {
             AlertKind::Degraded | AlertKind::Loss => Class::Quality,
+            AlertKind::Database => Class::Monitor,
             AlertKind::Down | AlertKind::Up | AlertKind::Incident | AlertKind::Digest => {
                 Class::Outages
             }
@@ -51,9 +54,9 @@ pub struct Alert {
     pub ids: Vec<i64>,
     /// Failed attempts.
     pub tries: u32,
-    /// The newest of each host; none for a degraded check or loss.
+    /// The newest of each host; none for a degraded check, loss or the database.
     pub events: Vec<OutageEvent>,
-    /// The JSON of a degraded check or of loss.
+    /// The JSON of a degraded check, of loss or of the database.
     pub facts: Option<String>,
     /// Where it counts.
     pub repeated: Option<Repeated>,
@@ -186,7 +189,7 @@ pub fn digest(alerts: &[&Alert]) -> Option<Alert> {
 
 fn is_beginning(notice: &Notice) -> bool {
     match notice.kind {
-        AlertKind::Up | AlertKind::Digest => false,
+        AlertKind::Up | AlertKind::Digest | AlertKind::Database => false,
         AlertKind::Down | AlertKind::Incident | AlertKind::Degraded => true,
         AlertKind::Loss => facts_of(notice)["loss"]["end_time"].is_null(),
     }
@@ -384,7 +387,7 @@ fn alert_of(notices: &[&Notice]) -> Alert {
     let is_one = notices.len() == 1;
     let kind = match Class::of(last.kind) {
         _ if is_one => last.kind,
-        Class::Quality => last.kind,
+        Class::Quality | Class::Monitor => last.kind,
         Class::Outages if down > 1 => AlertKind::Incident,
         Class::Outages if down == 1 => AlertKind::Down,
         Class::Outages if notices.iter().any(|n| n.kind == AlertKind::Up) => AlertKind::Up,

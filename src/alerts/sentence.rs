@@ -19,6 +19,7 @@ pub fn sentence(
 ) -> String {
     match kind {
         AlertKind::Digest => digest_sentence(summary),
+        AlertKind::Database => summary.facts["text"].as_str().unwrap_or_default().into(),
         AlertKind::Loss => loss_sentence(summary, shown_time) + &times(summary, shown_time),
         AlertKind::Degraded => degraded_sentence(summary, shown_time) + &times(summary, shown_time),
         AlertKind::Down | AlertKind::Up | AlertKind::Incident => {

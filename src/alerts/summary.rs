@@ -98,6 +98,7 @@ impl Summary {
             (summary.names, summary.address) = (vec![word("host_name")], word("host_address"));
             let (of, start) = match alert.kind {
                 AlertKind::Loss => (&facts["loss"], "start_time"),
+                AlertKind::Database => (&facts["database"], "found_at"),
                 _ => (&facts["check"], "timestamp"),
             };
             let instant = |name: &str| of[name].as_str().and_then(parse_instant);

@@ -61,7 +61,7 @@ fn state(sent: [usize; 2]) -> AlertsState<fn(NoticeResult) -> bool> {
         deliver: |_| true,
         stop: Stop::new().expect("a stop"),
         history: AlertHistory::default(),
-        classes: sent.map(class),
+        classes: [class(sent[0]), class(sent[1]), ClassState::default()],
         due: HashMap::new(),
         earlier_tries: HashMap::new(),
         logged_failures: 0,

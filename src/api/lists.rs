@@ -13,7 +13,7 @@ use crate::pure::host_key::HostIdentity;
 use crate::pure::model::HostId;
 use crate::pure::time::UtcMillis;
 use crate::status::{self, HostStatuses};
-use crate::store::{MonitorRun, RecordedHost};
+use crate::store::{MonitorRun, RecordedHost, damage_of};
 
 /// A family as the configuration writes it: `4`, `6` or `any`.
 fn family_text(family: Option<IpVersion>) -> String {
@@ -82,6 +82,7 @@ pub(super) fn status(api: &Api, _: &Parameters<'_>) -> ApiResult {
         "unwritten": api.unwritten(),
         "first_check": first,
         "notices": notices,
+        "damage": damage_of(&config.database, reader.as_deref())?,
     }))
 }
 

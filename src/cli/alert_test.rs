@@ -132,29 +132,41 @@ fn test_notice(config: &Config, kind: AlertKind, now: UtcMillis) -> Notice {
         is_removed: false,
     };
     let count = match kind {
-        AlertKind::Degraded | AlertKind::Loss => 0,
+        AlertKind::Degraded | AlertKind::Loss | AlertKind::Database => 0,
         AlertKind::Incident => 2,
         AlertKind::Down | AlertKind::Up | AlertKind::Digest => 1,
     };
-    let mut facts = serde_json::json!({
+    let loss = serde_json::json!({
         "host_name": hosts[0].name,
         "host_address": hosts[0].address.as_str(),
         "loss": { "start_time": start.rfc3339(), "end_time": null, "sent": 25, "lost": 10, "loss_percent": 40.0 },
+    });
+    let degraded = serde_json::json!({
+        "host_name": hosts[0].name,
+        "host_address": hosts[0].address.as_str(),
         "check": { "timestamp": start.rfc3339(), "state": "degraded", "sent": 5, "received": 4, "success_rate": 80.0, "avg_us": 23_400 },
     });
-    let other = if kind == AlertKind::Loss {
-        "check"
-    } else {
-        "loss"
+    let file = config.database.path.display();
+    let database = serde_json::json!({
+        "database": {
+            "text": format!("{file} was damaged: it is set aside as {file}.damaged, and a new file is begun"),
+            "found_at": start.rfc3339(),
+            "set_aside": format!("{file}.damaged"),
+        },
+    });
+    let facts = match kind {
+        AlertKind::Loss => Some(loss),
+        AlertKind::Degraded => Some(degraded),
+        AlertKind::Database => Some(database),
+        _ => None,
     };
-    facts.as_object_mut().map(|facts| facts.remove(other));
     Notice {
         id: 0,
         made_at: now,
         kind,
         tries: 0,
         events: (1..).zip(&hosts).take(count).map(event).collect(),
-        facts: (count == 0).then(|| facts.to_string()),
+        facts: facts.map(|facts| facts.to_string()),
         sent_at: None,
     }
 }

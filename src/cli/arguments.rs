@@ -302,10 +302,10 @@ commands! {
         output: Option<PathBuf>,
     }
 
-    /// Import a database of the Python original.
+    /// Import a database of the Python original, or another of this program.
     #[argh(subcommand, name = "import")]
     Import {
-        /// database of the original
+        /// database to import
         #[argh(positional)]
         file: PathBuf,
     }
@@ -347,9 +347,16 @@ commands! {
         raw: bool,
     }
 
-    /// Check whether this machine can ping, resolve names, write and serve, and print cures.
+    /// Check whether this machine can ping, resolve names, write and serve, and print cures; or
+    /// read a damaged database.
     #[argh(subcommand, name = "doctor")]
     Doctor {
+        /// write what is readable of this damaged database into a new one; it is not changed
+        #[argh(option, arg_name = "file")]
+        salvage: Option<PathBuf>,
+        /// file that --salvage writes, which must not exist (default: FILE.salvaged)
+        #[argh(option, short = 'o', arg_name = "file")]
+        output: Option<PathBuf>,
         /// print JSON
         #[argh(switch)]
         json: bool,
@@ -358,7 +365,7 @@ commands! {
     /// Run alerts.command once with a test notice; exit status 1 unless it exits with 0.
     #[argh(subcommand, name = "alert-test")]
     AlertTest {
-        /// kind of notice: down, up, degraded, incident, loss or digest (default: down)
+        /// kind of notice: down, up, degraded, incident, loss, database or digest (default: down)
         #[argh(option, arg_name = "kind", default = "AlertKind::Down", from_str_fn(alert_kind))]
         event: AlertKind,
     }

@@ -12,10 +12,10 @@ use super::progress::ProgressLine;
 use super::recorded;
 use super::startup::configure;
 use super::values::ExportFormat;
-use crate::export::{self, ExportError, Format};
+use crate::export::{self, ExportError, Format, Written};
 use crate::pure::phrase::count;
 use crate::pure::time::{LATEST_MS, UtcMillis};
-use crate::store::{Reader, RecordedHost};
+use crate::store::{Reader, RecordedHost, StoreError, Unreadable};
 
 pub fn run(arguments: &Export) -> Result<CommandStatus, CliError> {
     let span = span(arguments)?;
@@ -36,11 +36,21 @@ pub fn run(arguments: &Export) -> Result<CommandStatus, CliError> {
     let path = &config.database.path;
     let reader = Reader::open(path)?.ok_or_else(|| recorded::nothing_recorded(path))?;
     let hosts = recorded::hosts(&reader, &config, arguments.host.as_deref())?;
-    match work {
+    let unreadable = match work {
         Destination::Text(format, to) => write(&reader, &hosts, &span, format, to)?,
         Destination::Original(to) => write_original(&reader, &hosts, &span, to)?,
+    };
+    match unreadable.first() {
+        None => Ok(CommandStatus::Success),
+        // What is readable has been written.
+        Some(first) => Err(CliError::Store(StoreError::Short {
+            path: path.clone(),
+            what: match unreadable.len() - 1 {
+                0 => first.to_string(),
+                more => format!("{first}, and in {}", count(more, "other span")),
+            },
+        })),
     }
-    Ok(CommandStatus::Success)
 }
 
 /// A format and its destination: a database cannot go to standard output.
@@ -65,9 +75,9 @@ fn write_original(
     hosts: &[RecordedHost],
     span: &Range<UtcMillis>,
     to: &Path,
-) -> Result<(), CliError> {
+) -> Result<Vec<Unreadable>, CliError> {
     let mut progress = Progress::new(reader, hosts, span, true)?;
-    let (checks, outages) =
+    let (checks, outages, unreadable) =
         reader.export_original(hosts, span, to, &mut |done| progress.show(done))?;
     drop(progress);
     print(&format!(
@@ -75,7 +85,8 @@ fn write_original(
         to.display(),
         count(checks, "check"),
         count(outages, "outage")
-    ))
+    ))?;
+    Ok(unreadable)
 }
 
 fn write(
@@ -84,7 +95,7 @@ fn write(
     span: &Range<UtcMillis>,
     format: Format,
     to: Option<&Path>,
-) -> Result<(), CliError> {
+) -> Result<Vec<Unreadable>, CliError> {
     // Without a progress line where the terminal shows the checks themselves.
     let mut progress = Progress::new(
         reader,
@@ -96,20 +107,17 @@ fn write(
     let written = export::write(reader, hosts, span, format, &mut output, &mut |done| {
         progress.show(done)
     });
-    let checks = written.map_err(|error| match error {
+    let Written { checks, unreadable } = written.map_err(|error| match error {
         ExportError::Store(error) => CliError::Store(error),
         ExportError::Output(cause) => output.write_error(cause),
     })?;
     output.finish()?;
     drop(progress);
-    match to {
-        Some(to) => print(&format!(
-            "{}: {} written\n",
-            to.display(),
-            count(checks, "check")
-        )),
-        None => Ok(()),
+    if let Some(to) = to {
+        let written = count(checks, "check");
+        print(&format!("{}: {written} written\n", to.display()))?;
     }
+    Ok(unreadable)
 }
 
 /// Counts the checks only where the progress is shown.

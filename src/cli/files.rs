@@ -11,7 +11,7 @@ use super::print;
 use super::progress::ProgressLine;
 use super::recorded;
 use super::startup::configure;
-use crate::store::{self, Database, StoreError, partial_copy, require_original};
+use crate::store::{self, Database, StoreError, partial_copy, require_importable};
 
 pub fn import(arguments: &Import) -> Result<CommandStatus, CliError> {
     let (config, _) = configure(&arguments.common())?;
@@ -26,7 +26,7 @@ pub fn import(arguments: &Import) -> Result<CommandStatus, CliError> {
         cause,
     })?;
     // Before our database is created, so that a wrong file does not create one.
-    require_original(&arguments.file)?;
+    require_importable(&arguments.file)?;
     let path = &config.database.path;
     let is_same_file = fs::canonicalize(path)
         .ok()

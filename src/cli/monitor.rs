@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::arguments::{CommonOptions, Monitor};
 use super::dashboard::override_listener;
 use super::exit::{CliError, CommandStatus};
-use super::startup::{configure, find_config, load_config, open_database};
+use super::startup::{configure, find_config, load_config, open_or_begin_database};
 use crate::config::{Config, Problem, ProblemKind};
 use crate::daemon::DaemonError;
 use crate::dashboard::Dashboard;
@@ -31,7 +31,7 @@ pub fn run(arguments: &Monitor) -> Result<CommandStatus, CliError> {
     } else {
         Some(Dashboard::start(&config).map_err(DaemonError::Web)?)
     };
-    let database = match open_database(&config) {
+    let database = match open_or_begin_database(&config) {
         // It measures, and the writer opens the file as soon as it can.
         Err(CliError::Store(error)) if error.may_pass() => {
             Database::unopened(&config.database.path, error)?

@@ -9,7 +9,7 @@ use super::progress::ProgressLine;
 use crate::config::{self, Config, Loaded};
 use crate::logging::{self, Reopen};
 use crate::pure::phrase::count;
-use crate::store::Database;
+use crate::store::{Database, Opened, StoreError};
 use crate::sys;
 
 /// Reads the configuration, starts logging, and logs the problems of the configuration. Fails on
@@ -69,9 +69,23 @@ pub const ZONE_CURE: &str =
 /// Opens the configured database for writing. A database of the original is converted, which the
 /// log says.
 pub fn open_database(config: &Config) -> Result<Database, CliError> {
+    open_by(config, Database::open)
+}
+
+/// The same, for the monitor: a damaged one does not stop it.
+pub fn open_or_begin_database(config: &Config) -> Result<Database, CliError> {
+    open_by(config, |path, progress| {
+        Database::open_or_begin(path, sys::clocks().utc(), progress)
+    })
+}
+
+fn open_by(
+    config: &Config,
+    open: impl FnOnce(&Path, &mut dyn FnMut(u64, u64)) -> Result<Opened, StoreError>,
+) -> Result<Database, CliError> {
     let path = &config.database.path;
     let mut progress = ProgressLine::new("converting the original's database");
-    let opened = Database::open(path, &mut |done, total| progress.show(done, total))?;
+    let opened = open(path, &mut |done, total| progress.show(done, total))?;
     drop(progress);
     if let Some(import) = &opened.import {
         log::info!("{}: {import}", path.display());

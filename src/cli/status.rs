@@ -16,7 +16,7 @@ use crate::pure::model::State;
 use crate::pure::phrase;
 use crate::pure::time::UtcMillis;
 use crate::status::{self, HostStatus, HostStatuses};
-use crate::store::{OutageEvent, Reader, RecordedCheck, StoreError};
+use crate::store::{OutageEvent, Reader, RecordedCheck, StoreError, damage_of};
 use crate::sys;
 
 pub fn run(arguments: &Status) -> Result<CommandStatus, CliError> {
@@ -28,6 +28,7 @@ pub fn run(arguments: &Status) -> Result<CommandStatus, CliError> {
         None => wall,
     };
     let has_database = reader.is_some();
+    let damage = damage_of(&config.database.path, reader.as_ref())?;
     let mut notices = None;
     let known = match reader {
         Some(reader) => {
@@ -44,8 +45,12 @@ pub fn run(arguments: &Status) -> Result<CommandStatus, CliError> {
     } else if has_database {
         let columns = sys::terminal_size().map_or(0, |(_, columns)| columns);
         let columns = columns.max(MIN_COLUMNS);
-        let notices = notices.map_or(String::new(), |text| phrase::wrap(&text, columns, ""));
-        print(&format!("{}{notices}", text_of(&lines, columns)))?;
+        let mut remarks = notices.map_or(String::new(), |text| phrase::wrap(&text, columns, ""));
+        for text in &damage {
+            // As it is: the command in it is to be copied.
+            remarks += &format!("{}\n", printable(text));
+        }
+        print(&format!("{}{remarks}", text_of(&lines, columns)))?;
     }
     if !has_database {
         return Err(recorded::nothing_recorded(&config.database.path));

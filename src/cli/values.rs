@@ -49,7 +49,9 @@ pub fn export_format(text: &str) -> Result<ExportFormat, String> {
 pub fn alert_kind(text: &str) -> Result<AlertKind, String> {
     AlertKind::from_word(text)
         .or_else(|| (text == AlertKind::Digest.as_str()).then_some(AlertKind::Digest))
-        .ok_or_else(|| format!("{text:?} is none of down, up, degraded, incident, loss, digest"))
+        .ok_or_else(|| {
+            format!("{text:?} is none of down, up, degraded, incident, loss, database, digest")
+        })
 }
 
 pub fn port(text: &str) -> Result<u16, String> {

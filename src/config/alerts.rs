@@ -16,7 +16,7 @@ const COMMAND: Key<List, Without> = Key {
     },
     default: Without("no alerts are sent"),
 };
-const EVENTS: Key<List, [AlertKind; 4]> = Key {
+const EVENTS: Key<List, [AlertKind; 5]> = Key {
     name: "events",
     kind: List {
         what: "a list",
@@ -27,6 +27,7 @@ const EVENTS: Key<List, [AlertKind; 4]> = Key {
         AlertKind::Up,
         AlertKind::Incident,
         AlertKind::Loss,
+        AlertKind::Database,
     ],
 };
 const TIMEOUT: Key<Time, Duration> = Key {

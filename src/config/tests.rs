@@ -191,7 +191,8 @@ fn the_commented_example_is_the_default() {
             AlertKind::Down,
             AlertKind::Up,
             AlertKind::Incident,
-            AlertKind::Loss
+            AlertKind::Loss,
+            AlertKind::Database
         ]
     );
     assert_eq!(

@@ -10,7 +10,7 @@ use std::io::{self, Write};
 use std::ops::Range;
 
 use crate::pure::time::UtcMillis;
-use crate::store::{Reader, RecordedHost, StoreError};
+use crate::store::{Reader, RecordedHost, StoreError, Unreadable};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
@@ -50,8 +50,14 @@ impl From<io::Error> for ExportError {
     }
 }
 
-/// Writes the checks of hosts within a span, oldest first, and returns their number. `progress` is
-/// called with the number of checks written so far.
+/// What was written, and what could not be read.
+pub struct Written {
+    pub checks: u64,
+    pub unreadable: Vec<Unreadable>,
+}
+
+/// Writes the checks of hosts within a span, oldest first. `progress` is called with the number of
+/// checks written so far.
 pub fn write(
     reader: &Reader,
     hosts: &[RecordedHost],
@@ -59,7 +65,7 @@ pub fn write(
     format: Format,
     out: &mut dyn Write,
     progress: &mut dyn FnMut(u64),
-) -> Result<u64, ExportError> {
+) -> Result<Written, ExportError> {
     match format {
         Format::Csv => rows::write(
             reader,

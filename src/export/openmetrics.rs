@@ -4,7 +4,7 @@
 use std::io::Write;
 use std::ops::Range;
 
-use super::ExportError;
+use super::{ExportError, Written};
 use crate::pure::time::UtcMillis;
 use crate::store::{Checks, Reader, RecordedCheck, RecordedHost};
 
@@ -62,8 +62,8 @@ pub fn write(
     span: &Range<UtcMillis>,
     out: &mut dyn Write,
     progress: &mut dyn FnMut(u64),
-) -> Result<u64, ExportError> {
-    let (mut done, mut read) = (0, 0u64);
+) -> Result<Written, ExportError> {
+    let (mut done, mut read, mut unreadable) = (0, 0u64, Vec::new());
     for (number, (name, unit, help, value)) in FAMILIES.iter().enumerate() {
         let name = format!("ace_check_{name}_{unit}");
         write!(
@@ -98,10 +98,16 @@ pub fn write(
                     at.rem_euclid(1000)
                 )?;
             }
+            if number == 0 {
+                unreadable.extend(checks.unreadable(reader, span)?);
+            }
         }
     }
     out.write_all(b"# EOF\n")?;
-    Ok(done)
+    Ok(Written {
+        checks: done,
+        unreadable,
+    })
 }
 
 /// Escapes a label's value: backslash, quote and line feed.

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::ops::Range;
 
-use super::ExportError;
+use super::{ExportError, Written};
 use crate::pure::csv::append_record;
 use crate::pure::time::UtcMillis;
 use crate::store::{CheckJson, Checks, JsonFields, Reader, RecordedCheck, RecordedHost};
@@ -22,7 +22,7 @@ pub fn write(
     header: &str,
     out: &mut dyn Write,
     progress: &mut dyn FnMut(u64),
-) -> Result<u64, ExportError> {
+) -> Result<Written, ExportError> {
     out.write_all(header.as_bytes())?;
     let mut checks = Checks::oldest_first(hosts.to_vec(), span);
     let mut done = 0;
@@ -33,7 +33,10 @@ pub fn write(
             progress(done);
         }
     }
-    Ok(done)
+    Ok(Written {
+        checks: done,
+        unreadable: checks.unreadable(reader, span)?,
+    })
 }
 
 /// Numbers have the fewest digits that parse to the same number; the round-trip times are a JSON

@@ -399,18 +399,21 @@ pub enum AlertKind {
     Incident,
     /// A host began or ceased to lose pings: see loss.rs.
     Loss,
+    /// The database is damaged.
+    Database,
     /// More notices than may be sent within an hour, in one. It is never configured or stored.
     Digest,
 }
 
 impl AlertKind {
     /// Those that can be configured.
-    pub const ALL: [AlertKind; 5] = [
+    pub const ALL: [AlertKind; 6] = [
         AlertKind::Down,
         AlertKind::Up,
         AlertKind::Degraded,
         AlertKind::Incident,
         AlertKind::Loss,
+        AlertKind::Database,
     ];
 
     /// As written in the configuration, JSON and SQL.
@@ -421,6 +424,7 @@ impl AlertKind {
             AlertKind::Degraded => "degraded",
             AlertKind::Incident => "incident",
             AlertKind::Loss => "loss",
+            AlertKind::Database => "database",
             AlertKind::Digest => "digest",
         }
     }

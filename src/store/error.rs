@@ -57,6 +57,20 @@ pub enum StoreError {
         path: PathBuf,
         cause: io::Error,
     },
+    /// The open file is no longer what SQLite wrote.
+    Damaged {
+        path: PathBuf,
+        what: &'static str,
+    },
+    /// Not all of it can be read, since it is damaged.
+    Short {
+        path: PathBuf,
+        what: String,
+    },
+    /// A monitor is writing to it.
+    InUse {
+        path: PathBuf,
+    },
     /// Another program has begun to write over the open file, without SQLite.
     WrittenOver {
         path: PathBuf,
@@ -161,6 +175,12 @@ impl StoreError {
         }
     }
 
+    /// Whether the file is damaged.
+    pub fn is_damage(&self) -> bool {
+        matches!(self, StoreError::Sqlite { cause, .. } if is_damage(cause))
+            || matches!(self, StoreError::Damaged { .. })
+    }
+
     /// A remedy, if there is one.
     pub fn hint(&self) -> Option<String> {
         use rusqlite::ErrorCode;
@@ -180,7 +200,7 @@ impl StoreError {
                     Some("the file and its folder must be writable: SQLite keeps its log beside the file".into())
                 }
                 ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => Some(format!(
-                    "the file is damaged: move it away (a new one will be created) and try sqlite3 {} .recover",
+                    "the file is damaged; what is readable of it: ace-connection-logger doctor --salvage {}",
                     path.display()
                 )),
                 ErrorCode::DiskFull => Some("the disk is full".into()),
@@ -203,6 +223,11 @@ impl StoreError {
                      cp -p {path} {path}.new && mv {path}.new {path}"
                 ))
             }
+            StoreError::Damaged { path, .. } | StoreError::Short { path, .. } => Some(format!(
+                "what is readable of it: ace-connection-logger doctor --salvage {}",
+                path.display()
+            )),
+            StoreError::InUse { .. } => Some("stop the monitor first".into()),
             StoreError::Exists { .. } => Some("name another file, or move that one away".into()),
             StoreError::NotOriginal { cure, .. } => Some((*cure).into()),
             StoreError::Changed { .. } => Some("try again".into()),
@@ -241,6 +266,15 @@ fn is_passing(cause: &io::Error) -> bool {
     )
 }
 
+/// Whether SQLite reports that the content of a file is not what it wrote. A full disk, an error of
+/// the device or a lock is none.
+pub fn is_damage(error: &rusqlite::Error) -> bool {
+    matches!(
+        error.sqlite_error_code(),
+        Some(rusqlite::ErrorCode::DatabaseCorrupt | rusqlite::ErrorCode::NotADatabase)
+    )
+}
+
 impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -275,6 +309,13 @@ impl fmt::Display for StoreError {
                  one of them: writing by two names would damage it",
                 path.display()
             ),
+            StoreError::Damaged { path, what } => write!(f, "{}: {what}", path.display()),
+            StoreError::Short { path, what } => {
+                write!(f, "{} is damaged: {what}", path.display())
+            }
+            StoreError::InUse { path } => {
+                write!(f, "{}: a monitor is writing to it", path.display())
+            }
             StoreError::Exists { path } => write!(f, "{} exists already", path.display()),
             StoreError::Changed { path } => {
                 write!(f, "{}: it was written while it was read", path.display())

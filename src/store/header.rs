@@ -9,11 +9,11 @@ use std::time::SystemTime;
 use super::schema::APPLICATION_ID;
 
 const LEN: usize = 100;
-const MAGIC: &[u8] = b"SQLite format 3\0";
+pub const MAGIC: &[u8] = b"SQLite format 3\0";
 /// Offsets of big-endian numbers of four bytes.
 const CHANGE_COUNTER: usize = 24;
 const PAGE_COUNT: usize = 28;
-const APPLICATION: usize = 68;
+pub const APPLICATION: usize = 68;
 /// The counter at which the number of pages was valid.
 const PAGE_COUNT_VALID_FOR: usize = 92;
 
@@ -61,6 +61,17 @@ impl FileStart {
             && new.page_bytes() == old.page_bytes()
             && steps < u32::MAX / 2
             && later.len >= new.min_len().min(self.len)
+    }
+
+    pub fn is_ours(&self) -> bool {
+        self.header.is_ours()
+    }
+
+    /// Whether the end of the file is missing since `self` was read, or all of it, and nothing else
+    /// was written instead.
+    pub fn is_cut_short_in(&self, later: &FileStart) -> bool {
+        later.len == 0
+            || later.header == self.header && later.len < self.header.min_len().min(self.len)
     }
 }
 

@@ -4,9 +4,11 @@
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::connection::prepare;
+use super::damage::is_emptied;
 use super::error::StoreError;
 use super::file::{FileKind, file_kind, literal};
 use super::original::import::Import;
@@ -19,6 +21,12 @@ pub fn open_to_write(
     path: &Path,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<(Connection, Option<Import>), StoreError> {
+    if is_emptied(path) {
+        return Err(StoreError::Damaged {
+            path: path.to_path_buf(),
+            what: "the file is empty, its log is not",
+        });
+    }
     let failed = |operation| move |cause| StoreError::of_sqlite(operation, path, cause);
     require_one_name(path)?;
     let open = || -> rusqlite::Result<(Connection, FileKind)> {
@@ -26,6 +34,8 @@ pub fn open_to_write(
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(literal(path), flags)?;
+        // The log of a file that cannot be read stays as it is.
+        connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
         prepare(&connection)?;
         let file_kind = file_kind(&connection)?;
         Ok((connection, file_kind))
@@ -60,6 +70,9 @@ pub fn open_to_write(
             });
         }
     };
+    connection
+        .set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, false)
+        .map_err(failed("opening database"))?;
     keep_copy(path);
     enable_vacuum(&connection, path);
     journal::set(&connection, path).map_err(failed("opening database"))?;

@@ -459,4 +459,10 @@ create trigger ping_results_insert instead of insert on ping_results begin
      where not exists (select 1 from stale_rollup s where s.host_id = h.id
                         and s.hour = cast(round((julianday(new.timestamp) - 2440587.5) * 86400000) as integer) / 3600000);
 end;
+-- What of this file was found to be damaged, until it is whole again.
+create table damage(
+    id       integer primary key,
+    found_at integer not null,
+    what     text not null
+);
 "];

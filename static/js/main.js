@@ -40,7 +40,8 @@ const PAGES = {
   compare: () => import('./pages/compare.js').then((m) => m.comparePage),
 };
 const warnings = banners();
-/** Loaded when notices wait. @type {ReturnType<typeof import('./parts/notices.js').notices> | null} */
+// Loaded when notices wait or the database was damaged.
+/** @type {ReturnType<typeof import('./parts/notices.js').notices> | null} */
 let waiting = null;
 /** @type {Page | null} */
 let page = null;
@@ -93,7 +94,7 @@ function setTitle() {
 }
 
 async function updateNotices() {
-  if (!waiting && app.status?.notices) {
+  if (!waiting && (app.status?.notices || app.status?.damage.length)) {
     const parts = await import('./parts/notices.js');
     waiting ??= parts.notices();
     byId('banners').append(waiting.element);

@@ -27,6 +27,8 @@ interface Status {
   unwritten: string | null;
   first_check: string | null;
   notices: NoticeQueue | null;
+  /** A sentence each. */
+  damage: string[];
 }
 
 interface NoticeQueue {

@@ -230,7 +230,9 @@ const VALUES: &[(&str, &[&str])] = &[
     ("report --format ", &["text", "html", "csv", "json"]),
     (
         "alert-test --event=",
-        &["down", "up", "degraded", "incident", "loss", "digest"],
+        &[
+            "down", "up", "degraded", "incident", "loss", "database", "digest",
+        ],
     ),
     ("monitor -c ", &[FILES]),
     ("monitor --config ", &[FILES]),

@@ -5,6 +5,7 @@ mod common;
 
 mod clock;
 mod copies;
+mod damage;
 mod hostile;
 mod notices;
 mod original;
@@ -272,17 +273,10 @@ impl Drop for Monitor {
     }
 }
 
-/// Whether the file is intact, by the shell's `pragma integrity_check`: the compiled-in SQLite
-/// cannot check it.
+/// Whether the file is intact.
 fn expect_whole(path: &Path) {
-    if has_shell("expect_whole") {
-        assert_eq!(
-            sql(path, &["pragma integrity_check"]),
-            "ok\n",
-            "{}",
-            path.display()
-        );
-    }
+    let found = rows(path, "pragma integrity_check");
+    assert_eq!(found, ["ok"], "{}", path.display());
 }
 
 /// Runs something where a file system of so many KiB is mounted on the folder `small` of a test's

@@ -6,7 +6,7 @@ use ace_connection_logger::store::{Notice, NoticeResult, Reader, Record, RunStat
 use super::*;
 
 const MINUTE: i64 = 60_000;
-const ALL: [AlertKind; 5] = AlertKind::ALL;
+const ALL: [AlertKind; 6] = AlertKind::ALL;
 /// Kind, tries, whether it was sent, and its events.
 const NOTICES: &str = "select kind, tries, told_at is not null,
     (select group_concat(event_id) from (select event_id from notice_event where notice_id = n.id order by event_id)) from notice n order by id";

@@ -705,6 +705,9 @@ fn a_file_that_cannot_be_imported_is_reported_and_creates_no_database() {
     folder.write("empty", "");
     fs::create_dir(folder.path().join("folder")).expect("a folder");
     drop(open(&folder.path().join("ours")));
+    other_program(&folder.path().join("ours"))
+        .execute_batch("pragma user_version = 2")
+        .expect("it is written");
     let films = Connection::open(folder.path().join("films")).expect("it opens");
     films
         .execute_batch("create table films(title)")
@@ -714,7 +717,7 @@ fn a_file_that_cannot_be_imported_is_reported_and_creates_no_database() {
         ("empty", "it is empty"),
         ("missing", "No such file"),
         ("folder", ""),
-        ("ours", "it is a database of this program"),
+        ("ours", "of an older version of this program"),
         ("films", "no table ping_results"),
     ] {
         let refused = program(folder.path(), &["import", name]);

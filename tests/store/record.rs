@@ -1107,7 +1107,7 @@ fn upgrading_a_file_of_the_previous_version_changes_no_result() {
     // As the first version had it.
     let first = "
         drop table doubt; drop table interruption; drop table clock_step; drop table notice; drop table notice_event;
-        drop table host_interval; drop table watcher; drop table unsent; drop table loss;
+        drop table host_interval; drop table watcher; drop table unsent; drop table loss; drop table damage;
         drop trigger outage_event_gone; drop index outage_events_by_host_id;
         alter table check_note drop column sent_after_ms;
         alter table host drop column up_rate; alter table host drop column degraded_rate;
@@ -1143,7 +1143,7 @@ fn upgrading_a_file_of_the_previous_version_changes_no_result() {
 const TO_SECOND_VERSION: &str = "
         create table h as select id, address, family, name, up_rate, degraded_rate, latency_limit_us, ping_spacing_ms from host;
         drop table unsent; alter table check_note drop column sent_after_ms; alter table doubt drop column silent_since;
-        drop table loss; drop index outage_events_by_host_id;
+        drop table loss; drop table damage; drop index outage_events_by_host_id;
         alter table outage_events drop column removed; drop trigger host_renamed; drop table former_name;
         drop table host;
         create table host(id integer primary key, address text not null, family integer not null default 0, name text not null,

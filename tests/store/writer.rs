@@ -17,15 +17,15 @@ fn settings(flush: Duration) -> StoreSettings {
     }
 }
 
-fn start(path: &Path, flush: Duration) -> Writer {
+pub fn start(path: &Path, flush: Duration) -> Writer {
     Writer::start(open(path), settings(flush)).unwrap_or_else(|error| panic!("{error}"))
 }
 
-fn now() -> i64 {
+pub fn now() -> i64 {
     ace_connection_logger::sys::clocks().utc().0
 }
 
-fn deliver(writer: &Writer, results: impl IntoIterator<Item = CheckResult>) {
+pub fn deliver(writer: &Writer, results: impl IntoIterator<Item = CheckResult>) {
     let handle = writer.handle();
     for result in results {
         // A full queue is emptied as fast as the thread can; nothing is to be lost here.
@@ -486,34 +486,39 @@ fn a_file_that_is_replaced_while_open_gets_the_results_but_not_the_old_log() {
 /// The files that were set aside, in any order.
 fn set_aside(folder: &TempDir) -> Vec<PathBuf> {
     let files = fs::read_dir(folder.path()).expect("a folder");
+    let is_one = |path: &PathBuf| {
+        path.extension()
+            .is_some_and(|end| end == "overwritten" || end == "damaged")
+    };
     files
         .map(|file| file.expect("a file").path())
-        .filter(|path| path.extension().is_some_and(|end| end == "overwritten"))
+        .filter(is_one)
         .collect()
 }
 
 #[test]
 fn a_file_that_is_written_over_is_set_aside_and_a_new_one_begun() {
     type Overwrite = fn(&Path, &Path);
-    let cases: [(&str, Overwrite); 4] = [
-        ("emptied", |path, _| {
+    // With the end of the name of its log: SQLite applies `-wal`, which belongs to a damaged file.
+    let cases: [(&str, &str, Overwrite); 4] = [
+        ("emptied", ".damaged-wal", |path, _| {
             drop(fs::File::create(path).expect("it is there"))
         }),
-        ("a backup", |path, backup| {
+        ("a backup", ".overwritten.wal", |path, backup| {
             fs::copy(backup, path).expect("copied");
         }),
-        ("cut short", |path, _| {
+        ("cut short", ".damaged-wal", |path, _| {
             let file = fs::OpenOptions::new()
                 .write(true)
                 .open(path)
                 .expect("it is there");
             file.set_len(8192).expect("cut");
         }),
-        ("another text", |path, _| {
+        ("another text", ".overwritten.wal", |path, _| {
             fs::write(path, "mine").expect("written")
         }),
     ];
-    for (what, overwrite) in cases {
+    for (what, log_end, overwrite) in cases {
         for is_stopped_at_once in [false, true] {
             let folder = TempDir::new();
             let (path, copy) = (folder.path().join(FILE), folder.path().join("copy"));
@@ -547,7 +552,7 @@ fn a_file_that_is_written_over_is_set_aside_and_a_new_one_begun() {
                 overwritten,
                 "{what}: nothing was written into it"
             );
-            let log = PathBuf::from(format!("{}.wal", aside[0].display()));
+            let log = aside[0].with_extension(&log_end[1..]);
             assert!(log.metadata().is_ok_and(|log| log.len() > 0), "{what}");
         }
     }

@@ -219,7 +219,7 @@ fn an_option_that_allows_only_some_words_is_completed_by_all_of_them() {
         })
         .collect();
     let expected = [
-        "alert-test --event down up degraded incident loss digest",
+        "alert-test --event down up degraded incident loss database digest",
         "export --format csv jsonl openmetrics sqlite",
         "report --format text html csv json",
     ];

@@ -10,7 +10,7 @@ use crate::cli::startup::{ZONE_CURE, unknown_zone};
 use crate::config::Config;
 use crate::pure::phrase::{self, count};
 use crate::pure::time::{IMPLAUSIBLE_BEFORE, UtcMillis};
-use crate::store::Reader;
+use crate::store::{Reader, damage_of};
 use crate::{daemon, sys};
 
 /// With less free space, it may not last for a week of results.
@@ -39,9 +39,7 @@ pub fn database(path: &Path) -> Diagnosis {
     match Reader::open_current(path) {
         Ok(reader) if reader.is_some() || path.exists() => {
             match can_append(path).and_then(|()| can_create_files(folder)) {
-                Ok(()) if reader.is_some() => {
-                    Diagnosis::ok(SUBJECT, format!("{file} can be read and written"))
-                }
+                Ok(()) if reader.is_some() => whole(SUBJECT, path, reader.as_ref()),
                 Ok(()) => Diagnosis::ok(
                     SUBJECT,
                     format!("{file} is of an older version; the next start converts it"),
@@ -76,6 +74,38 @@ pub fn database(path: &Path) -> Diagnosis {
             Diagnosis::failed(SUBJECT, error.to_string(), cure)
         }
     }
+}
+
+/// Whether all of a database can be read.
+fn whole(subject: &'static str, path: &Path, reader: Option<&Reader>) -> Diagnosis {
+    let file = path.display();
+    let wrong = match reader.map_or(Ok(Vec::new()), Reader::integrity) {
+        Ok(wrong) => wrong,
+        Err(error) => return Diagnosis::failed(subject, error.to_string(), ""),
+    };
+    let Some(first) = wrong.first() else {
+        return Diagnosis::ok(
+            subject,
+            format!("{file} is whole and can be read and written"),
+        );
+    };
+    let more = match wrong.len() - 1 {
+        0 => String::new(),
+        more => format!(", and {more} more"),
+    };
+    Diagnosis::failed(
+        subject,
+        format!("{file} is damaged: {first}{more}"),
+        format!("stop the monitor, then: ace-connection-logger doctor --salvage {file}"),
+    )
+}
+
+/// Damaged files that were set aside; `None` if there are none.
+pub fn set_aside(database: &Path) -> Option<Diagnosis> {
+    // What is within the file is said by the test of the whole.
+    let sentences = damage_of(database, None).unwrap_or_default();
+    let cure = "salvage it, look for the reason in the log of the kernel, and move it away";
+    (!sentences.is_empty()).then(|| Diagnosis::failed("set aside", sentences.join("; "), cure))
 }
 
 pub fn disk_space(database: &Path) -> Diagnosis {

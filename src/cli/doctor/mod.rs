@@ -5,6 +5,7 @@ mod diagnosis;
 mod machine;
 mod network;
 mod notices;
+mod salvage;
 
 use super::arguments::Doctor;
 use super::exit::{CliError, CommandStatus};
@@ -15,6 +16,15 @@ use crate::pure::phrase::count;
 use diagnosis::Diagnosis;
 
 pub fn run(arguments: &Doctor) -> Result<CommandStatus, CliError> {
+    match (&arguments.salvage, &arguments.output) {
+        (Some(file), output) => return salvage::run(file, output.as_deref(), arguments.json),
+        (None, Some(_)) => {
+            return Err(CliError::Usage(
+                "doctor -o: names the file that --salvage writes".into(),
+            ));
+        }
+        (None, None) => {}
+    }
     let (configuration, config) = configuration(arguments);
     let mut all = vec![configuration];
     all.extend(network::sockets(&config));
@@ -22,6 +32,7 @@ pub fn run(arguments: &Doctor) -> Result<CommandStatus, CliError> {
     all.extend(network::resolver(&config));
     all.push(network::gateway(&config));
     all.push(machine::database(&config.database.path));
+    all.extend(machine::set_aside(&config.database.path));
     all.push(machine::disk_space(&config.database.path));
     all.push(machine::clock(&config.database.path));
     all.push(machine::time_zone());

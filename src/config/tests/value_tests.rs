@@ -10,7 +10,7 @@ fn a_wrong_list_of_events_falls_back_to_the_default_events() {
         assert!(
             loaded.problems[0]
                 .text
-                .ends_with("; down, up, incident and loss used")
+                .ends_with("; down, up, incident, loss and database used")
         );
     }
 }
@@ -51,7 +51,7 @@ fn wrong_values_of_outages_alerts_and_thresholds_are_reported() {
         ("alerts: {command: [[a]]}", "alerts.command[0]: "),
         (
             "alerts: {events: [down, sideways]}",
-            "alerts.events: \"sideways\" is none of down, up, degraded, incident, loss; left out",
+            "alerts.events: \"sideways\" is none of down, up, degraded, incident, loss, database; left out",
         ),
         (
             "alerts: {events: down}",
@@ -59,7 +59,7 @@ fn wrong_values_of_outages_alerts_and_thresholds_are_reported() {
         ),
         (
             "alerts: {events: }",
-            "alerts.events: has no value: a list belongs here; down, up, incident and loss used",
+            "alerts.events: has no value: a list belongs here; down, up, incident, loss and database used",
         ),
         (
             "monitoring: {up_percent: 70}",

@@ -15,7 +15,7 @@ use crate::store::connection::prepare;
 use crate::store::copy::write_whole;
 use crate::store::error::StoreError;
 use crate::store::file::literal;
-use crate::store::read::checks::{Checks, RecordedCheck};
+use crate::store::read::checks::{Checks, RecordedCheck, Unreadable};
 use crate::store::read::hosts::RecordedHost;
 use crate::store::read::reader::Reader;
 use crate::store::schema;
@@ -58,14 +58,14 @@ CREATE INDEX idx_events_time ON outage_events(start_time DESC);";
 
 impl Reader {
     /// Writes the checks and the outages of hosts within a span to a file that must not exist, and
-    /// returns the number of each. `progress` is called with the number of checks written.
+    /// returns the number of each, and what could not be read. `progress` is called with the number of checks written.
     pub fn export_original(
         &self,
         hosts: &[RecordedHost],
         span: &Range<UtcMillis>,
         to: &Path,
         progress: &mut dyn FnMut(u64),
-    ) -> Result<(u64, u64), StoreError> {
+    ) -> Result<(u64, u64, Vec<Unreadable>), StoreError> {
         if to.symlink_metadata().is_ok() {
             return Err(StoreError::Exists {
                 path: to.to_path_buf(),
@@ -90,11 +90,12 @@ impl Reader {
                     progress(done);
                 }
             }
+            let unreadable = checks.unreadable(self, span)?;
             let events = self.write_events(&file, hosts, span, &failed)?;
             self.export_own(&file, hosts, span, &failed)?;
             file.execute_batch(&format!("{INDEXES} commit"))
                 .map_err(failed)?;
-            Ok((done, events))
+            Ok((done, events, unreadable))
         })
     }
 

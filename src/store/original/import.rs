@@ -19,6 +19,7 @@ use crate::store::error::StoreError;
 use crate::store::file::{FileKind, file_kind, literal, literal_text};
 use crate::store::rollup::due::mark_stale;
 use crate::store::rows::{CheckRow, enter_host, insert_row, next_millisecond};
+use crate::store::schema;
 
 /// The result of an import.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -85,15 +86,26 @@ impl fmt::Display for Import {
     }
 }
 
-/// An error unless a file is a database of the original.
-pub fn require_original(path: &Path) -> Result<(), StoreError> {
+/// An error unless a file is a database of the original, or one of this program and this version.
+pub fn require_importable(path: &Path) -> Result<(), StoreError> {
+    importable(path).map(drop)
+}
+
+/// Whose database it is that is to be imported.
+pub fn importable(path: &Path) -> Result<FileKind, StoreError> {
     const NAME_IT: &str =
         "name the database that the original wrote, connection_logs.db by default";
     let (wrong, cure) = match open_to_read(path).and_then(|connection| file_kind(&connection)) {
-        Ok(FileKind::Original) => return Ok(()),
+        Ok(kind @ (FileKind::Original | FileKind::Ours(schema::VERSION))) => return Ok(kind),
+        Ok(FileKind::Ours(version)) if version > schema::VERSION => {
+            return Err(StoreError::Newer {
+                path: path.to_path_buf(),
+                version,
+            });
+        }
         Ok(FileKind::Ours(_)) => (
-            "it is a database of this program, not of the original",
-            "make it database.path; to add it to another one, import what its export --format sqlite writes",
+            "it is a database of an older version of this program",
+            "import what doctor --salvage writes from it",
         ),
         Ok(FileKind::Empty) => ("it is empty", NAME_IT),
         Ok(FileKind::Foreign) => (
@@ -126,7 +138,6 @@ pub fn import(
     from: &Path,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Import, StoreError> {
-    require_original(from)?;
     let not_readable = |cause| StoreError::Sqlite {
         operation: "opening",
         path: from.to_path_buf(),

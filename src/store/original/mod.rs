@@ -3,6 +3,7 @@
 pub mod export;
 pub mod export_own;
 pub mod import;
+pub mod merge;
 pub mod own;
 pub mod rows;
 pub mod tables;

@@ -209,66 +209,81 @@ impl<'a> OwnRows<'a> {
 
     /// Imports the rows after the checks; returns the number of events.
     pub fn finish(&self, connection: &Connection) -> rusqlite::Result<u64> {
-        let mut events = 0;
-        for table in &TABLES {
-            let OwnTable {
-                name,
-                ours,
-                columns,
-                has_host,
-                imported,
-                ..
-            } = table;
-            if !has_columns(connection, self.schema, name, columns)? {
-                continue;
-            }
-            let (host, joined) = if *has_host {
-                (
-                    "host_id, ",
-                    "join temp.ace_host_here m on m.old = e.host_id",
-                )
-            } else {
-                ("", "")
-            };
-            let own_host = if *has_host { "m.new, " } else { "" };
-            // Older runs come before those that are recorded: `id` is the order of runs.
-            let (id, own_id) = if *ours == "monitor_run" {
-                (
-                    "id, ",
-                    "(select coalesce(min(id), 1) from main.monitor_run) - row_number() over (order by e.started_at desc), ",
-                )
-            } else {
-                ("", "")
-            };
-            let values: Vec<String> = columns
-                .split(',')
-                .map(|column| format!("e.{}", column.trim()))
-                .collect();
-            let written = connection.execute(
-                &format!(
-                    "insert or ignore into main.{ours}({id}{host}{columns})
-                     select {own_id}{own_host}{} from {}.{name} e {joined} where {imported}",
-                    values.join(", "),
-                    self.schema
-                ),
-                [],
-            )?;
-            if *ours == "outage_events" {
-                events += written as u64;
-            }
-        }
-        let mut hours = connection.prepare(
-            "select distinct n.host_id, n.checked_at / 3600000 from main.not_measured_check n
-               join temp.ace_host_here on new = n.host_id",
-        )?;
-        let hours: Vec<(HostId, Hour)> =
-            hours.read_all([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        for (host_id, hour) in hours {
-            mark_stale(connection, host_id, hour)?;
-        }
+        let events = import_rows(connection, self.schema, |table| table.name)?;
         connection.execute_batch("drop table temp.ace_host_here")?;
         Ok(events)
     }
+}
+
+/// Imports the rows of a file's tables, which `name` gives; temp.ace_host_here has the ids of the
+/// hosts. Returns the number of events.
+pub fn import_rows(
+    connection: &Connection,
+    schema: &str,
+    name: fn(&OwnTable) -> &'static str,
+) -> rusqlite::Result<u64> {
+    let mut events = 0;
+    for table in &TABLES {
+        let OwnTable {
+            ours,
+            columns,
+            has_host,
+            imported,
+            ..
+        } = table;
+        let name = name(table);
+        if !has_columns(connection, schema, name, columns)? {
+            continue;
+        }
+        let (host, joined) = if *has_host {
+            (
+                "host_id, ",
+                "join temp.ace_host_here m on m.old = e.host_id",
+            )
+        } else {
+            ("", "")
+        };
+        // The events of this program are all in one table.
+        let of_none = if *ours == "outage_events" && name == *ours && !has_host {
+            "e.host_id is null and "
+        } else {
+            ""
+        };
+        let own_host = if *has_host { "m.new, " } else { "" };
+        // Older runs come before those that are recorded: `id` is the order of runs.
+        let (id, own_id) = if *ours == "monitor_run" {
+            (
+                "id, ",
+                "(select coalesce(min(id), 1) from main.monitor_run) - row_number() over (order by e.started_at desc), ",
+            )
+        } else {
+            ("", "")
+        };
+        let values: Vec<String> = columns
+            .split(',')
+            .map(|column| format!("e.{}", column.trim()))
+            .collect();
+        let written = connection.execute(
+            &format!(
+                "insert or ignore into main.{ours}({id}{host}{columns})
+                 select {own_id}{own_host}{} from {schema}.{name} e {joined} where {of_none}{imported}",
+                values.join(", ")
+            ),
+            [],
+        )?;
+        if *ours == "outage_events" {
+            events += written as u64;
+        }
+    }
+    let mut hours = connection.prepare(
+        "select distinct n.host_id, n.checked_at / 3600000 from main.not_measured_check n
+           join temp.ace_host_here on new = n.host_id",
+    )?;
+    let hours: Vec<(HostId, Hour)> = hours.read_all([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    for (host_id, hour) in hours {
+        mark_stale(connection, host_id, hour)?;
+    }
+    Ok(events)
 }
 
 /// Drops the tables of a file that is converted in place.

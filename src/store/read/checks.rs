@@ -2,6 +2,7 @@
 //! client never blocks a checkpoint, and few rows, so that many slow clients need little memory.
 
 use std::collections::VecDeque;
+use std::fmt;
 use std::ops::Range;
 
 use rusqlite::{Row, params};
@@ -11,9 +12,10 @@ use super::reader::Reader;
 use crate::pure::model::{State, Thresholds};
 use crate::pure::stats;
 use crate::pure::sums::CheckSums;
-use crate::pure::time::UtcMillis;
+use crate::pure::time::{HOUR_MS, UtcMillis};
 use crate::store::columns::{latencies, pings, text, value};
-use crate::store::error::StoreError;
+use crate::store::error::{StoreError, is_damage};
+use crate::store::rollup::missing::missing_checks;
 use crate::store::rows::thresholds_of;
 
 /// A recorded check.
@@ -59,6 +61,14 @@ pub struct Checks {
     order: Order,
     rows_per_read: usize,
     left: u64,
+    unreadable: Vec<Unreadable>,
+}
+
+/// Checks of a host that cannot be read, since the file is damaged there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unreadable {
+    pub host: String,
+    pub span: Range<UtcMillis>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -135,6 +145,7 @@ impl Checks {
             order,
             rows_per_read,
             left: limit,
+            unreadable: Vec::new(),
         }
     }
 
@@ -151,7 +162,8 @@ impl Checks {
         }
         for cursor in &mut self.cursors {
             if cursor.rows.is_empty() && !cursor.is_at_end {
-                cursor.read(reader, self.order, self.rows_per_read)?;
+                let skipped = cursor.read(reader, self.order, self.rows_per_read)?;
+                self.unreadable.extend(skipped);
             }
         }
         let next_at = |cursor: &&mut Cursor| cursor.rows.front().map(|row| row.checked_at);
@@ -171,20 +183,83 @@ impl Checks {
         self.left -= u64::from(check.is_some());
         Ok(check)
     }
+
+    /// What could not be read of a whole span, after its last check. What SQLite does not notice is
+    /// noticed by the sums of the hours.
+    pub fn unreadable(
+        self,
+        reader: &Reader,
+        span: &Range<UtcMillis>,
+    ) -> Result<Vec<Unreadable>, StoreError> {
+        let mut all = self.unreadable;
+        let hours = UtcMillis(span.start.0.saturating_add(HOUR_MS - 1)).hour()..span.end.hour();
+        for cursor in &self.cursors {
+            let host = cursor.host.name.clone();
+            if all.iter().any(|known| known.host == host) {
+                continue;
+            }
+            let missing = reader
+                .with_connection(|connection| missing_checks(connection, cursor.host.id, &hours));
+            match missing {
+                Err(error) if error.is_damage() => all.push(Unreadable {
+                    host,
+                    span: span.clone(),
+                }),
+                missing => all.extend(missing?.1.into_iter().map(|span| Unreadable {
+                    host: host.clone(),
+                    span,
+                })),
+            }
+        }
+        Ok(all)
+    }
 }
 
 /// The checks of a host. The direction of the order is appended.
-const CHECKS: &str = "select c.checked_at, sent, received, min_us, avg_us, max_us, rtts, late, duplicates, foreigners, reason
+const CHECKS: &str = "select c.checked_at, sent, received, min_us, avg_us, max_us, rtts, late, duplicates, foreigners, reason, c.host_id
                         from check_result c left join check_note n on n.host_id = c.host_id and n.checked_at = c.checked_at
                        where c.host_id = ?1 and c.checked_at >= ?2 and c.checked_at < ?3 and typeof(c.checked_at) = 'integer'
                        order by c.checked_at";
 
+/// Distances by which a readable check beyond damage is searched.
+const FIRST_STEP_MS: i64 = 60_000;
+const LAST_STEP_MS: i64 = 1000;
+
 impl Cursor {
-    fn read(&mut self, reader: &Reader, order: Order, rows: usize) -> Result<(), StoreError> {
+    /// Reads the next rows. Where the file is damaged, goes on beyond, and returns what lies there.
+    fn read(
+        &mut self,
+        reader: &Reader,
+        order: Order,
+        rows: usize,
+    ) -> Result<Option<Unreadable>, StoreError> {
         if self.thresholds.is_none() {
             self.thresholds =
                 Some(reader.with_connection(|connection| thresholds_of(connection, self.host.id))?);
         }
+        let (found, is_damaged) = self.rows_of(reader, order, &self.span, rows)?;
+        let is_at_end = found.len() < rows;
+        match (found.last(), order) {
+            (Some(last), Order::NewestFirst) => self.span.end = last.checked_at,
+            (Some(last), Order::OldestFirst) => self.span.start = last.checked_at + 1,
+            (None, _) => {}
+        }
+        self.rows = found.into();
+        if is_damaged || is_at_end && self.has_more(reader, order)? {
+            return self.skip_damage(reader, order).map(Some);
+        }
+        self.is_at_end = is_at_end;
+        Ok(None)
+    }
+
+    /// The rows up to where the file is damaged, and whether it is.
+    fn rows_of(
+        &self,
+        reader: &Reader,
+        order: Order,
+        span: &Range<i64>,
+        rows: usize,
+    ) -> Result<(Vec<BufferedRow>, bool), StoreError> {
         let limit = i64::try_from(rows).unwrap_or(i64::MAX);
         let direction = if order == Order::NewestFirst {
             "desc"
@@ -192,19 +267,92 @@ impl Cursor {
             "asc"
         };
         let checks = format!("{CHECKS} {direction} limit ?4");
-        let found: Vec<BufferedRow> = reader.query(
-            &checks,
-            params![self.host.id, self.span.start, self.span.end, limit],
-            BufferedRow::read,
-        )?;
-        self.is_at_end = found.len() < rows;
-        match (found.last(), order) {
-            (Some(last), Order::NewestFirst) => self.span.end = last.checked_at,
-            (Some(last), Order::OldestFirst) => self.span.start = last.checked_at + 1,
-            (None, _) => {}
+        reader.with_connection(|connection| {
+            let mut statement = connection.prepare_cached(&checks)?;
+            let mut rows = statement.query(params![self.host.id, span.start, span.end, limit])?;
+            let mut found = Vec::<BufferedRow>::new();
+            loop {
+                let row = match rows.next() {
+                    Err(error) if is_damage(&error) => return Ok((found, true)),
+                    row => row?,
+                };
+                let Some(row) = row else {
+                    return Ok((found, false));
+                };
+                let is_of_host = row.get_ref(11)?.as_i64() == Ok(self.host.id.0);
+                let row = BufferedRow::read(row)?;
+                // SQLite relies on the order of the keys and does not look at them again.
+                let is_in_order = found.last().is_none_or(|last| match order {
+                    Order::NewestFirst => row.checked_at < last.checked_at,
+                    Order::OldestFirst => row.checked_at > last.checked_at,
+                });
+                if !is_of_host || !is_in_order {
+                    return Ok((found, true));
+                }
+                found.push(row);
+            }
+        })
+    }
+
+    /// Whether there are checks beyond those that were read: a damaged key looks as if there were
+    /// none. Read from the other end.
+    fn has_more(&self, reader: &Reader, order: Order) -> Result<bool, StoreError> {
+        let reverse = match order {
+            Order::NewestFirst => Order::OldestFirst,
+            Order::OldestFirst => Order::NewestFirst,
+        };
+        let (found, is_damaged) = self.rows_of(reader, reverse, &self.span, 1)?;
+        Ok(is_damaged || !found.is_empty())
+    }
+
+    /// Sets the span to what lies beyond the damage at its beginning.
+    fn skip_damage(&mut self, reader: &Reader, order: Order) -> Result<Unreadable, StoreError> {
+        let whole = self.span.clone();
+        let beyond = |distance: i64| match order {
+            Order::NewestFirst => whole.start..whole.end.saturating_sub(distance),
+            Order::OldestFirst => whole.start.saturating_add(distance)..whole.end,
+        };
+        let is_readable = |distance: i64| -> Result<bool, StoreError> {
+            let (found, is_damaged) = self.rows_of(reader, order, &beyond(distance), 1)?;
+            Ok(!is_damaged && !found.is_empty())
+        };
+        let (mut bad, mut good) = (0, FIRST_STEP_MS);
+        while !beyond(good).is_empty() && !is_readable(good)? {
+            (bad, good) = (good, good.saturating_mul(2));
         }
-        self.rows = found.into();
-        Ok(())
+        while good - bad > LAST_STEP_MS && !beyond(good).is_empty() {
+            let middle = bad + (good - bad) / 2;
+            if is_readable(middle)? {
+                good = middle;
+            } else {
+                bad = middle;
+            }
+        }
+        let rest = beyond(good);
+        self.is_at_end = rest.is_empty();
+        let skipped = match order {
+            _ if rest.is_empty() => whole,
+            Order::NewestFirst => rest.end..whole.end,
+            Order::OldestFirst => whole.start..rest.start,
+        };
+        self.span = rest;
+        let skipped = Unreadable {
+            host: self.host.name.clone(),
+            span: UtcMillis(skipped.start)..UtcMillis(skipped.end),
+        };
+        log::warn!(
+            "{}: {skipped}: the file is damaged there",
+            reader.path().display()
+        );
+        Ok(skipped)
+    }
+}
+
+impl fmt::Display for Unreadable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Unreadable { host, span } = self;
+        let (from, to) = (span.start.rfc3339(), span.end.rfc3339());
+        write!(f, "checks of {host} from {from} to {to} cannot be read")
     }
 }
 

@@ -2,6 +2,7 @@
 
 pub mod check_json;
 pub mod checks;
+pub mod damage;
 pub mod events;
 pub mod gaps;
 pub mod grouped;

@@ -51,7 +51,7 @@ impl Reader {
     /// The notices that wait, and those that were made since an instant, in the order of making.
     pub fn notices(&self, made_since: UtcMillis) -> Result<Vec<Notice>, StoreError> {
         const NOTICES: &str = "select id, made_at, kind, tries, facts, told_at from notice
-            where (told_at is null or made_at >= ?1) and kind in ('down', 'up', 'degraded', 'incident', 'loss') order by id";
+            where (told_at is null or made_at >= ?1) and kind in ('down', 'up', 'degraded', 'incident', 'loss', 'database') order by id";
         let events = format!(
             "select {COLUMNS} from outage_events where id in (select event_id from notice_event where notice_id = ?1)
               order by start_time, id"

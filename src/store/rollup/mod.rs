@@ -4,3 +4,4 @@ pub mod checks;
 pub mod day;
 pub mod due;
 pub mod hour;
+pub mod missing;

@@ -9,6 +9,7 @@ use std::time::Duration;
 use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
+use super::carry_over::carry_over;
 use super::checks::insert;
 use super::clock;
 use super::hosts::{HostSettings, KnownHosts, host_id};
@@ -24,11 +25,13 @@ use crate::pure::run_clock::{ClockStep, Correction, RunClock};
 use crate::pure::scene::Scene;
 use crate::pure::time::UtcMillis;
 use crate::store::connection::prepare;
+use crate::store::damage;
 use crate::store::error::StoreError;
-use crate::store::file::{identity_of, literal, with_suffix};
+use crate::store::file::{FileKind, identity_of, literal, with_suffix};
 use crate::store::header::FileStart;
 use crate::store::open::{open_to_write, require_one_name};
 use crate::store::original::import::{self, Import};
+use crate::store::original::merge::merge;
 use crate::store::rollup::due::{make_due, mark_stale};
 use crate::sys;
 
@@ -60,6 +63,16 @@ pub struct Database {
     pending_notices: PendingNotices,
     /// Whether an event began or ended, or a notice was sent, since [`Database::take_new_events`].
     has_new_events: bool,
+    /// A sentence about damage and the file that was set aside, until its notice is written.
+    damage: Option<(String, Option<PathBuf>)>,
+}
+
+impl Opened {
+    /// Reads what a run begins with, so that damage there is noticed before.
+    fn read_runs(mut self) -> Result<Opened, StoreError> {
+        let now = self.database.clock.clocks().utc();
+        self.database.proven_time(now).map(|_| self)
+    }
 }
 
 /// Matches no file: opening is tried again until there is one.
@@ -72,8 +85,12 @@ pub enum FileState {
     InUse,
     /// It was deleted or replaced: writes to it would be lost.
     Replaced,
-    /// Another program wrote to it without SQLite. `is_complete` when it was found so twice.
-    WrittenOver { is_complete: bool },
+    /// Another program wrote to it without SQLite. `is_complete` when it was found so twice;
+    /// `damage` where it is what SQLite wrote but for this.
+    WrittenOver {
+        is_complete: bool,
+        damage: Option<&'static str>,
+    },
 }
 
 #[derive(Debug)]
@@ -124,6 +141,7 @@ impl Database {
             outage_rules: OutageRules::default(),
             pending_notices: PendingNotices::default(),
             has_new_events: false,
+            damage: None,
         }
     }
 
@@ -134,6 +152,48 @@ impl Database {
     /// Uses other clocks than those of this machine: for a simulation.
     pub fn set_clock(&mut self, clock: Arc<dyn Clock>) {
         self.clock = clock;
+    }
+
+    /// As [`Database::open`], for the monitor: a damaged file is set aside, and a new one begun.
+    pub fn open_or_begin(
+        path: &Path,
+        now: UtcMillis,
+        progress: &mut dyn FnMut(u64, u64),
+    ) -> Result<Opened, StoreError> {
+        let error = match Database::open(path, progress).and_then(Opened::read_runs) {
+            Err(error) if damage::is_of_ours(&error, path) => error,
+            other => return other,
+        };
+        let (aside, mut database) = Database::begin_anew(path, now)?;
+        database.note_replaced(&error, aside);
+        Ok(Opened {
+            database,
+            import: None,
+        })
+    }
+
+    /// Sets a damaged file aside and begins a new one, with what of it was still going on.
+    fn begin_anew(path: &Path, now: UtcMillis) -> Result<(PathBuf, Database), StoreError> {
+        let aside = damage::set_aside(path, now)?;
+        let mut database = Database::open(path, &mut |_, _| ())?.database;
+        carry_over(&aside, &mut database.connection);
+        Ok((aside, database))
+    }
+
+    fn note_replaced(&mut self, error: &StoreError, aside: PathBuf) {
+        let sentence = format!(
+            "{} was damaged ({error}): it is set aside as {aside}, and a new file is begun; what is \
+             readable of it: ace-connection-logger doctor --salvage {aside}",
+            self.path.display(),
+            aside = aside.display()
+        );
+        log::error!("{sentence}");
+        self.notify_of_damage(sentence, Some(aside));
+    }
+
+    /// Makes a notice with the next records.
+    pub(super) fn notify_of_damage(&mut self, sentence: String, aside: Option<PathBuf>) {
+        self.damage = Some((sentence, aside));
     }
 
     pub fn path(&self) -> &Path {
@@ -159,8 +219,18 @@ impl Database {
         // What is in the log belongs to the old contents.
         self.checkpoint_on_close(false);
         let is_complete = self.overwritten.as_ref() == Some(&found);
+        let damage = if known.is_cut_short_in(&found) {
+            Some("its end is missing")
+        } else if !found.is_ours() && damage::is_ours(&self.path).unwrap_or(false) {
+            Some("its header is gone")
+        } else {
+            None
+        };
         self.overwritten = Some(found);
-        FileState::WrittenOver { is_complete }
+        FileState::WrittenOver {
+            is_complete,
+            damage,
+        }
     }
 
     /// Whether closing the connection moves the write-ahead log into the file.
@@ -174,41 +244,58 @@ impl Database {
     /// Renames a file that another program wrote over, together with the write-ahead log of the
     /// old contents, so that [`Database::reopen`] begins a new one. Returns its new name.
     pub fn set_aside(&mut self, now: UtcMillis) -> Result<PathBuf, StoreError> {
-        let time = now.rfc3339()[..19].replace(':', "-");
-        let aside = with_suffix(&self.path, &format!(".{time}.overwritten"));
-        let renamed = std::fs::rename(&self.path, &aside);
-        renamed.map_err(|cause| StoreError::File {
-            operation: "setting aside",
-            path: self.path.clone(),
-            cause,
-        })?;
-        // Not `-wal`: SQLite would apply it to contents that it does not belong to.
-        let log = with_suffix(&self.path, "-wal");
-        drop(std::fs::rename(log, with_suffix(&aside, ".wal")));
-        drop(std::fs::remove_file(with_suffix(&self.path, "-shm")));
-        Ok(aside)
+        damage::set_overwritten_aside(&self.path, now)
     }
 
     /// Closes a file that was deleted, replaced or set aside, and opens or creates the one at its
-    /// path. Returns what [`Database::begin`] does.
+    /// path.
     pub fn reopen(&mut self, now: UtcMillis, is_synchronised: bool) -> Result<(), StoreError> {
         // The log belongs to the old file. Both files use the same names for log and index, so
         // the old one is closed before the new one is opened.
         if self.overwritten.is_none() {
             self.checkpoint();
         }
-        let nothing =
-            Connection::open_in_memory().map_err(|cause| self.failed("closing", cause))?;
-        drop(std::mem::replace(&mut self.connection, nothing));
+        self.close()?;
         // A new file is readable by nobody who could not read the old one. It may exist already.
         let old = self.file.as_ref().and_then(|file| file.metadata().ok());
         drop(sys::create_like(&self.path, old.as_ref()));
-        self.identity = NO_FILE;
         let opened = Database::open(&self.path, &mut |_, _| ())?;
         if let Some(import) = &opened.import {
             log::info!("{}: {import}", self.path.display());
         }
-        let mut database = opened.database;
+        self.go_on_with(opened.database, now, is_synchronised)
+    }
+
+    /// Sets the open file aside, since it is damaged, and goes on with a new one.
+    pub fn replace_damaged(
+        &mut self,
+        error: &StoreError,
+        now: UtcMillis,
+        is_synchronised: bool,
+    ) -> Result<(), StoreError> {
+        // The log stays for the salvage.
+        self.checkpoint_on_close(false);
+        self.close()?;
+        let (aside, mut database) = Database::begin_anew(&self.path, now)?;
+        database.note_replaced(error, aside);
+        self.go_on_with(database, now, is_synchronised)
+    }
+
+    /// Closes the file. Until another is opened this one counts as replaced.
+    fn close(&mut self) -> Result<(), StoreError> {
+        let nothing =
+            Connection::open_in_memory().map_err(|cause| self.failed("closing", cause))?;
+        drop(std::mem::replace(&mut self.connection, nothing));
+        self.identity = NO_FILE;
+        Ok(())
+    }
+
+    fn go_on_with(
+        &mut self,
+        mut database: Database,
+        now: UtcMillis,
+        is_synchronised: bool,
+    ) -> Result<(), StoreError> {
         database.clock = Arc::clone(&self.clock);
         // A run that began without a file has kept its results until now.
         let started = if self.has_begun() {
@@ -416,6 +503,9 @@ impl Database {
         }
         notices.add_changes(&outages.changed);
         surroundings::record(&transaction, scene, &outages, &mut notices, now)?;
+        if let Some((sentence, aside)) = &self.damage {
+            notices.database(sentence, aside.as_deref());
+        }
         let log_lines = std::mem::take(&mut notices.log_lines);
         let has_events = !log_lines.is_empty()
             || outages.changed.iter().any(Changed::is_begin_or_end)
@@ -436,6 +526,7 @@ impl Database {
             )?;
         }
         transaction.commit()?;
+        self.damage = None;
         self.pending_notices.note(has_notices);
         self.has_new_events |= has_events;
         Ok(log_lines)
@@ -506,14 +597,25 @@ impl Database {
         }
     }
 
-    /// Imports a file of the original in one transaction; what was imported before is
-    /// recognised.
+    /// Imports a file of the original, or another of this program, in one transaction; what was
+    /// imported before is recognised.
     pub fn import(
         &mut self,
         from: &Path,
         progress: &mut dyn FnMut(u64, u64),
     ) -> Result<Import, StoreError> {
-        import::import(&mut self.connection, &self.path, from, progress)
+        let connection = &mut self.connection;
+        match import::importable(from)? {
+            FileKind::Ours(_) if identity_of(from) == identity_of(&self.path) => {
+                Err(StoreError::NotOriginal {
+                    path: from.to_path_buf(),
+                    wrong: "it is the database that it would be imported into",
+                    cure: "name another file",
+                })
+            }
+            FileKind::Ours(_) => merge(connection, &self.path, from, progress),
+            _ => import::import(connection, &self.path, from, progress),
+        }
     }
 
     pub(in crate::store) fn connection(&mut self) -> &mut Connection {

@@ -46,10 +46,17 @@ impl WriterState {
             FileState::Replaced => {
                 log::error!("{path}: the file was deleted or replaced; opening this path again")
             }
-            FileState::WrittenOver { is_complete } => {
+            FileState::WrittenOver {
+                is_complete,
+                damage,
+            } => {
                 // A copy may be under way, but nothing waits at the stop.
                 if !is_complete && run == RunState::Running {
                     return Err(StoreError::WrittenOver { path: path.into() });
+                }
+                if let Some(what) = damage {
+                    let path = path.into();
+                    return Err(StoreError::Damaged { path, what });
                 }
                 let aside = self.database.set_aside(now)?;
                 log::error!(

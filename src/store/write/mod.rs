@@ -1,6 +1,7 @@
 //! The writing connection and the thread that owns it.
 
 pub mod backlog;
+mod carry_over;
 pub mod checks;
 pub mod clock;
 pub mod database;
@@ -14,6 +15,7 @@ pub mod outages;
 pub mod prune;
 pub mod record;
 pub mod runs;
+pub mod scrub;
 pub mod state;
 pub mod surroundings;
 pub mod writer;

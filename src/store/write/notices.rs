@@ -13,6 +13,7 @@ use crate::store::columns::{ReadRows, flag, instant_of, pings, text, value};
 use crate::store::event::{COLUMNS, OutageEvent, read_event};
 use rusqlite::{Connection, Row, ToSql, params};
 use serde_json::json;
+use std::path::Path;
 
 /// More than an unstable line causes in a month without a successful alert.
 const MAX_WAITING: i64 = 10_000;
@@ -55,6 +56,8 @@ enum Change {
     Degraded(String),
     /// With its JSON.
     Loss(String),
+    /// With its JSON.
+    Database(String),
 }
 
 impl<'c> Notices<'c> {
@@ -146,6 +149,15 @@ impl<'c> Notices<'c> {
         Ok(())
     }
 
+    /// The database is damaged; `aside` is where the file is now, if it was set aside.
+    pub fn database(&mut self, text: &str, aside: Option<&Path>) {
+        let aside = aside.map(|path| path.to_string_lossy());
+        let found_at = self.now.rfc3339();
+        let facts =
+            json!({ "database": { "text": text, "found_at": found_at, "set_aside": aside } });
+        self.changes.push(Change::Database(facts.to_string()));
+    }
+
     /// Writes the notices; returns whether there are any.
     pub fn write(self) -> rusqlite::Result<bool> {
         if self.kinds.is_empty() || self.changes.is_empty() {
@@ -167,6 +179,7 @@ impl<'c> Notices<'c> {
                 Change::Ended(event_id) => self.end(*event_id)?,
                 Change::Degraded(facts) => self.add(AlertKind::Degraded, &[], Some(facts))?,
                 Change::Loss(facts) => self.add(AlertKind::Loss, &[], Some(facts))?,
+                Change::Database(facts) => self.add(AlertKind::Database, &[], Some(facts))?,
             }
         }
         self.drop_oldest()?;

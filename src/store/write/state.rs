@@ -3,6 +3,7 @@
 use super::backlog::{Backlog, gives_way, has_room};
 use super::database::{Database, FileState};
 use super::record::{Record, RunState};
+use super::scrub::Scrub;
 use crate::clock::Clock;
 use crate::pure::model::{AlertKinds, Host, State};
 use crate::pure::outage::OutageRules;
@@ -17,6 +18,9 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::thread;
 use std::time::Duration;
+
+mod replace;
+mod scrub;
 
 /// The configuration of the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,6 +108,8 @@ pub struct WriterState {
     pub(super) scene: Scene,
     pub(super) flush_at: Monotonic,
     pub(super) prune_at: Monotonic,
+    pub(super) scrub_at: Monotonic,
+    pub(super) scrub: Scrub,
     /// As they were last read.
     pub(super) clocks: ClockSample,
     /// When the clock was last set, or this run began.
@@ -111,6 +117,8 @@ pub struct WriterState {
     /// Steps of the clock that the database has not been corrected for yet, in order.
     pub(super) corrections: VecDeque<(ClockStep, Vec<Correction>)>,
     pub(super) wake: Option<SyncSender<()>>,
+    /// When a damaged file was last replaced.
+    pub(super) replaced_at: Option<Monotonic>,
     pub(super) is_failing: bool,
     /// Whether it fails because another program holds the database.
     pub(super) is_locked: bool,
@@ -145,10 +153,13 @@ impl WriterState {
             flush_at: started.after(HEARTBEAT.max(settings.flush)),
             // Not while the first checks run.
             prune_at: started.after(Duration::from_secs(10)),
+            scrub_at: started.after(scrub::FIRST_SCRUB),
+            scrub: Scrub::default(),
             clocks: start,
             clock_set_at: started,
             corrections: VecDeque::new(),
             wake: None,
+            replaced_at: None,
             is_failing: false,
             is_locked: false,
             dropped: 0,
@@ -186,7 +197,7 @@ impl WriterState {
 
     /// When there is something to write or to delete.
     pub fn due(&self) -> Monotonic {
-        self.flush_at.min(self.prune_at)
+        self.flush_at.min(self.prune_at).min(self.scrub_at)
     }
 
     pub fn follow(&mut self, order: Order) {
@@ -209,6 +220,9 @@ impl WriterState {
         }
         if self.prune_at <= now {
             self.prune();
+        }
+        if self.scrub_at <= now {
+            self.scrub();
         }
     }
 
@@ -371,14 +385,10 @@ impl WriterState {
     }
 
     fn write(&mut self, now_utc: UtcMillis, run: RunState) {
-        let result = self
-            .check_file(run)
-            .and_then(|()| self.correct())
-            .and_then(|()| {
-                let pending = self.pending.make_contiguous();
-                self.database
-                    .write_records(pending, &self.scene, now_utc, run)
-            });
+        let result = match self.write_pending(now_utc, run) {
+            Err(error) if self.replace_damaged(&error) => self.write_pending(now_utc, run),
+            other => other,
+        };
         let now = self.clock.monotonic();
         self.last_flush = now;
         self.flush_at = now.after(HEARTBEAT.max(self.settings.flush));
@@ -407,6 +417,18 @@ impl WriterState {
             Err(error) => self.fail(&error),
         }
         self.note_unwritten();
+    }
+
+    fn write_pending(
+        &mut self,
+        now_utc: UtcMillis,
+        run: RunState,
+    ) -> Result<Vec<String>, StoreError> {
+        self.check_file(run)?;
+        self.correct()?;
+        let pending = self.pending.make_contiguous();
+        self.database
+            .write_records(pending, &self.scene, now_utc, run)
     }
 
     /// When the clock was set since it was last read, decides what that means for what this run
@@ -509,6 +531,7 @@ impl WriterState {
             Ok(pruned) if pruned.is_more => Duration::from_millis(50),
             Ok(_) => PRUNE_EVERY,
             Err(error) if error.is_busy() => RETRY,
+            Err(error) if self.replace_damaged(&error) => PRUNE_EVERY,
             Err(error) => {
                 log::warn!("{error}");
                 PRUNE_EVERY

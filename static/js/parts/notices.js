@@ -1,4 +1,4 @@
-// Notices that wait: what was to be sent and was not.
+// The monitor's own trouble: notices that were to be sent and were not, and damage of the database.
 import { shape } from '../charts/shapes.js';
 import { plural } from '../data/format.js';
 import { moment, seconds } from '../data/time.js';
@@ -25,11 +25,14 @@ export function notices() {
     element,
     update(app) {
       const queue = app.status?.notices;
-      const text = queue ? noticesText(queue, app.now()) : '';
+      const waiting = queue ? [noticesText(queue, app.now())] : [];
+      const damage = app.status?.damage ?? [];
+      const text = [...damage, ...waiting].join(' ');
       if (text === drawn) return;
       drawn = text;
-      put(element, text && h('section', { class: 'banner minor', 'aria-label': 'Notices' },
-        shape('degraded', 16), h('p', null, text)));
+      const banner = (/** @type {string} */ label) => (/** @type {string} */ line) =>
+        h('section', { class: 'banner minor', 'aria-label': label }, shape('degraded', 16), h('p', null, line));
+      put(element, ...damage.map(banner('Damage of the database')), ...waiting.map(banner('Notices')));
       announce(text);
     },
   };

@@ -1,0 +1,42 @@
+//! Checks that the sums of their hours have and that are not there: damage that SQLite does not
+//! notice.
+
+use std::ops::Range;
+
+use rusqlite::{Connection, params};
+
+use crate::pure::model::HostId;
+use crate::pure::time::{Hour, UtcMillis};
+
+/// How many checks of a host are missing, and in which hours. An hour whose sums are to be made, or
+/// whose checks may have been deleted, is not looked at.
+pub fn missing_checks(
+    connection: &Connection,
+    host_id: HostId,
+    hours: &Range<Hour>,
+) -> rusqlite::Result<(u64, Vec<Range<UtcMillis>>)> {
+    const MISSING: &str =
+        "select hour, none + to_20 + to_40 + to_60 + to_80 + to_95 + to_100 + full
+                    - (select count(*) from check_result c where c.host_id = r.host_id
+                          and c.checked_at between r.hour * 3600000 and r.hour * 3600000 + 3599999)
+           from rollup r
+          where host_id = ?1 and hour >= ?2 and hour < ?3
+            and hour * 3600000 >= (select max(pruned_before) from pruning)
+            and not exists (select 1 from stale_rollup s where s.host_id = r.host_id and s.hour = r.hour)
+          order by hour";
+    let mut statement = connection.prepare_cached(MISSING)?;
+    let mut rows = statement.query(params![host_id, hours.start, hours.end])?;
+    let (mut all, mut spans) = (0, Vec::<Range<UtcMillis>>::new());
+    while let Some(row) = rows.next()? {
+        let (hour, missing): (Hour, i64) = (row.get(0)?, row.get(1)?);
+        let Some(missing) = u64::try_from(missing).ok().filter(|missing| *missing > 0) else {
+            continue;
+        };
+        all += missing;
+        match spans.last_mut() {
+            Some(last) if last.end == hour.start() => last.end = hour.next().start(),
+            _ => spans.push(hour.start()..hour.next().start()),
+        }
+    }
+    Ok((all, spans))
+}
