@@ -156,6 +156,10 @@ pub struct Scene {
     links: OwnLinks,
 }
 
+/// What is observed this long after the last lost ping of an outage belongs to it: a check ends with
+/// the timeout of its last ping, and the witness begins then, and once more after two seconds.
+const EVIDENCE_AFTER_MS: i64 = 30_000;
+
 /// A gateway that answered this many pings in a row answers pings.
 const RELIABLE_PINGS: u32 = 3;
 
@@ -273,10 +277,13 @@ impl Scene {
                 gateway: None,
             }))
         })?;
+        // What answers long after the last lost ping may do so since the host answers again, which
+        // without probes is found by the next check.
+        let last_silence = subject.replies.last_silence().filter(|at| *at >= from);
         let outage = OutageTime {
             last_reply: subject.replies.last_reply_before(from),
             from,
-            to,
+            to: last_silence.map_or(to, |at| to.min(at.plus(EVIDENCE_AFTER_MS))),
         };
         let gateway = self.gateways.get(&link);
         let broken_path = subject.broken_path(&outage);
