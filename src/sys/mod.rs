@@ -15,6 +15,7 @@ use std::mem::MaybeUninit;
 use std::net::IpAddr;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::time::Duration;
 
@@ -463,16 +464,19 @@ pub fn sync_folder_of(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Whether a file next to `path` can be mapped as memory shared between processes. Tried with a
-/// new file, since closing `path` itself would release the locks that this process holds on it.
-/// `true` where the trial file cannot be created.
+/// Whether a file next to `path` can be mapped as memory shared between processes. Tried with
+/// another file, since closing `path` itself would release the locks that this process holds on it.
+/// Its name is always the same, so that the next process removes one that was left by a crash.
+/// `true` where it cannot be created.
 pub fn shares_memory_of_files(path: &Path) -> bool {
     let mut name = path.as_os_str().to_os_string();
-    name.push(format!("-map-{}", std::process::id()));
+    name.push("-map");
     let Ok(file) = std::fs::File::options()
         .read(true)
         .write(true)
-        .create_new(true)
+        .create(true)
+        .truncate(false)
+        .custom_flags(libc::O_NOFOLLOW)
         .open(&name)
     else {
         return true;
@@ -503,7 +507,10 @@ pub fn shares_memory_of_files(path: &Path) -> bool {
         unsafe { libc::munmap(mapping, length) };
         true
     };
-    if let Err(error) = std::fs::remove_file(&name) {
+    // Another process may have tried at the same moment.
+    if let Err(error) = std::fs::remove_file(&name)
+        && error.kind() != io::ErrorKind::NotFound
+    {
         log::debug!("{}: {error}", Path::new(&name).display());
     }
     shares
