@@ -252,7 +252,7 @@ fn init_config_names_the_path_that_it_cannot_write() {
     assert!(
         finished
             .stderr
-            .contains("writing no/such/folder.yaml: No such file"),
+            .contains("writing to no/such/folder.yaml: No such file"),
         "{}",
         finished.stderr
     );

@@ -350,6 +350,31 @@ fn a_failed_export_is_reported_and_leaves_no_partial_file() {
     assert_eq!(files_in(folder.path()), ["kept.csv"]);
 }
 
+#[test]
+fn what_a_killed_export_left_is_removed_by_the_next_and_that_of_a_running_one_stays() {
+    let folder = three();
+    for name in [
+        ".kept.csv.1.part",
+        ".kept.csv.22.part",
+        ".kept.csv.x.part",
+        ".other.csv.1.part",
+    ] {
+        folder.write(name, "unfinished");
+    }
+    // As the process that writes it does.
+    let running = std::fs::File::open(folder.path().join(".kept.csv.22.part")).expect("a file");
+    running.lock().expect("a lock");
+    let exported = program(folder.path(), &["export", "-o", "kept.csv"]);
+    assert_eq!(exported.code, Some(0), "{exported:?}");
+    let left = [
+        ".kept.csv.22.part",
+        ".kept.csv.x.part",
+        ".other.csv.1.part",
+        "kept.csv",
+    ];
+    assert_eq!(files_in(folder.path()), left);
+}
+
 /// Many checks of three hosts with varied figures, the same in every run.
 fn many() -> TempDir {
     let hosts = [

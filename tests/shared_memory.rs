@@ -12,22 +12,8 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use common::namespace::{SocketKind, in_namespace, is_available};
-use common::{TempDir, bin, http, run, skip};
+use common::{TempDir, bin, http, run, shared_memory, skip};
 use rusqlite::Connection;
-
-const MMAP_FAILS: &str = "#define _GNU_SOURCE
-#include <errno.h>
-#include <sys/mman.h>
-#include <sys/syscall.h>
-#include <unistd.h>
-void *mmap(void *at, size_t length, int access, int flags, int file, off_t offset) {
-    if (file >= 0 && (flags & MAP_SHARED) && (access & PROT_WRITE)) { errno = EINVAL; return MAP_FAILED; }
-    return (void *)syscall(SYS_mmap, at, length, access, flags, file, offset);
-}
-void *mmap64(void *at, size_t length, int access, int flags, int file, off_t offset) {
-    return mmap(at, length, access, flags, file, offset);
-}
-";
 
 const CONFIG: &str = "monitoring: {interval_seconds: 0.2, ping_count: 1, timeout_seconds: 0.1}
 hosts: [{name: me, address: 127.0.0.1}]
@@ -42,17 +28,9 @@ fn with_folder(test: &str, then: impl FnOnce(&TempDir, &Path) + Send) {
     }
     let folder = TempDir::new();
     folder.write("config.yaml", CONFIG);
-    let source = folder.write("mmap_fails.c", MMAP_FAILS);
-    let library = folder.path().join("mmap_fails.so");
-    let compiled = Command::new("cc")
-        .args(["-shared", "-fPIC", "-o"])
-        .arg(&library)
-        .arg(source)
-        .status();
-    if !compiled.is_ok_and(|status| status.success()) {
-        skip(test, "cannot compile C");
+    let Some(library) = shared_memory::library_without(test, folder.path()) else {
         return;
-    }
+    };
     if Command::new("sqlite3").arg("--version").output().is_err() {
         skip(test, "sqlite3 is not installed");
         return;
@@ -127,7 +105,7 @@ fn without_shared_memory_checks_are_written_and_read() {
         assert!(
             !file_names
                 .iter()
-                .any(|name| name.to_string_lossy().contains("-map-")),
+                .any(|name| name.to_string_lossy().ends_with("-map")),
             "{file_names:?}"
         );
     });

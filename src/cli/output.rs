@@ -1,14 +1,16 @@
 //! The output of a command: standard output, or a file that appears only when it is complete.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::os::fd::AsFd;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::exit::CliError;
 use super::print::printable;
+use crate::sys;
 
 /// Where a command writes its result. Dropped before [`Output::finish`], it removes its unfinished file.
 pub struct Output {
@@ -69,7 +71,9 @@ impl Output {
             .ok_or_else(|| failed(io::ErrorKind::InvalidInput.into()))?;
         let mut hidden = OsString::from(".");
         hidden.push(name);
-        hidden.push(format!(".{}.part", std::process::id()));
+        hidden.push(".");
+        remove_left_over(&target, &hidden);
+        hidden.push(format!("{}.part", std::process::id()));
         let part = target.with_file_name(hidden);
         let mut options = OpenOptions::new();
         options.write(true).create_new(true);
@@ -77,6 +81,8 @@ impl Output {
             options.mode(existing.mode() & 0o777);
         }
         let file = options.open(&part).map_err(failed)?;
+        // As long as it is locked it is not left over. Some file systems have no locks.
+        drop(file.try_lock());
         let output = output(
             file,
             path,
@@ -109,7 +115,9 @@ impl Output {
                 .get_ref()
                 .sync_all()
                 .map_err(|cause| self.write_error(cause))?;
-            fs::rename(part, path).map_err(|cause| self.write_error(cause))?;
+            fs::rename(part, path)
+                .and_then(|()| sys::sync_folder_of(path))
+                .map_err(|cause| self.write_error(cause))?;
             self.kind = Kind::Device;
         }
         Ok(())
@@ -150,6 +158,28 @@ fn shown(bytes: &[u8]) -> String {
         None => printable(part),
     });
     shown.collect()
+}
+
+/// Removes the unfinished files of commands that were killed, which `hidden` begins the names of.
+fn remove_left_over(target: &Path, hidden: &OsStr) {
+    let folder = target
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    let Ok(entries) = fs::read_dir(folder.unwrap_or(Path::new("."))) else {
+        return;
+    };
+    for entry in entries.flatten() {
+        let name = entry.file_name();
+        let number = (name.as_bytes())
+            .strip_prefix(hidden.as_bytes())
+            .and_then(|rest| rest.strip_suffix(b".part"));
+        let is_left_over = number.is_some_and(|number| number.iter().all(u8::is_ascii_digit))
+            && File::open(entry.path()).is_ok_and(|file| file.try_lock().is_ok());
+        if is_left_over {
+            // If that fails, the file is only one too many.
+            drop(fs::remove_file(entry.path()));
+        }
+    }
 }
 
 fn write_failed(path: &Path, cause: io::Error) -> CliError {

@@ -1,6 +1,7 @@
 //! Whole files: copies and exports get their name only when they are complete.
 
 use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
@@ -74,18 +75,14 @@ pub fn write_whole<T>(
         fs::File::open(&partial)
             .and_then(|file| file.sync_all())
             .map_err(file("writing a copy to"))?;
-        // hard_link refuses a name that is taken, where rename would overwrite it.
-        match fs::hard_link(&partial, to) {
-            Ok(()) => fs::remove_file(&partial),
-            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+        match give_name(&partial, to).and_then(|()| sys::sync_folder_of(to)) {
+            Err(error) if is_taken(&error) => {
                 return Err(StoreError::Exists {
                     path: to.to_path_buf(),
                 });
             }
-            // A file system without links, as on many USB sticks.
-            Err(_) => fs::rename(&partial, to),
+            other => other.map_err(file("writing a copy to"))?,
         }
-        .map_err(file("writing a copy to"))?;
         Ok(written)
     })();
     if result.is_err() {
@@ -94,11 +91,30 @@ pub fn write_whole<T>(
     result
 }
 
+/// Gives a complete copy its name, unless that is taken, where rename(2) would overwrite it.
+fn give_name(partial: &Path, to: &Path) -> io::Result<()> {
+    match sys::rename_new(partial, to) {
+        Err(error) if !is_taken(&error) => {}
+        other => return other,
+    }
+    // The kernel or the file system cannot do that at once.
+    match fs::hard_link(partial, to) {
+        Ok(()) => fs::remove_file(partial),
+        Err(error) if is_taken(&error) => Err(error),
+        // Without links, as on many USB sticks.
+        Err(_) => fs::rename(partial, to),
+    }
+}
+
+fn is_taken(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::AlreadyExists
+}
+
 /// Removes an unfinished copy and its journal.
-fn remove_partial(partial: &Path) -> std::io::Result<()> {
+fn remove_partial(partial: &Path) -> io::Result<()> {
     for file in [partial, &with_suffix(partial, "-journal")] {
         match fs::remove_file(file) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
     }

@@ -37,6 +37,10 @@ pub fn open_to_write(
         // The log of a file that cannot be read stays as it is.
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
         prepare(&connection)?;
+        // A conversion ends with the deletion of its rollback journal. It is durable before its
+        // blocks are used again: a journal that came back with other contents in its middle would
+        // undo a part of the conversion. With a write-ahead log it is the same as `full`.
+        connection.pragma_update(None, "synchronous", "extra")?;
         let file_kind = file_kind(&connection)?;
         Ok((connection, file_kind))
     };

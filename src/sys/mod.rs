@@ -495,16 +495,64 @@ pub fn free_bytes(path: &Path) -> io::Result<u64> {
     Ok(u64::from(stat.f_bavail) * stat.f_frsize as u64)
 }
 
-/// Whether a file next to `path` can be mapped as memory shared between processes. Tried with a
-/// new file, since closing `path` itself would release the locks that this process holds on it.
-/// `true` where the trial file cannot be created.
+/// Renames a file unless the new name is taken: renameat2(2).
+#[cfg(target_os = "linux")]
+pub fn rename_new(from: &Path, to: &Path) -> io::Result<()> {
+    let [from, to] = [from, to].map(|path| CString::new(path.as_os_str().as_bytes()));
+    let (from, to) = (from?, to?);
+    let here = libc::c_long::from(libc::AT_FDCWD);
+    let flags = libc::RENAME_NOREPLACE as libc::c_long;
+    // SAFETY: both paths end with a zero byte and live until the call returns.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_renameat2,
+            here,
+            from.as_ptr(),
+            here,
+            to.as_ptr(),
+            flags,
+        )
+    };
+    match result {
+        0 => Ok(()),
+        _ => Err(io::Error::last_os_error()),
+    }
+}
+
+/// There is no such call here.
+#[cfg(not(target_os = "linux"))]
+pub fn rename_new(_: &Path, _: &Path) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Makes the names in a file's folder durable: fsync(2) of the file alone does not. A folder that
+/// cannot be opened, or a file system that cannot do this, is no error.
+pub fn sync_folder_of(path: &Path) -> io::Result<()> {
+    let parent = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    let Ok(folder) = File::open(parent.unwrap_or(Path::new("."))) else {
+        return Ok(());
+    };
+    match folder.sync_all() {
+        Err(error) if error.kind() == io::ErrorKind::InvalidInput => Ok(()),
+        other => other,
+    }
+}
+
+/// Whether a file next to `path` can be mapped as memory shared between processes. Tried with
+/// another file, since closing `path` itself would release the locks that this process holds on it.
+/// Its name is always the same, so that the next process removes one that was left by a crash.
+/// `true` where it cannot be created.
 pub fn shares_memory_of_files(path: &Path) -> bool {
     let mut name = path.as_os_str().to_os_string();
-    name.push(format!("-map-{}", std::process::id()));
+    name.push("-map");
     let Ok(file) = File::options()
         .read(true)
         .write(true)
-        .create_new(true)
+        .create(true)
+        .truncate(false)
+        .custom_flags(libc::O_NOFOLLOW)
         .open(&name)
     else {
         return true;
@@ -535,7 +583,10 @@ pub fn shares_memory_of_files(path: &Path) -> bool {
         unsafe { libc::munmap(mapping, length) };
         true
     };
-    if let Err(error) = std::fs::remove_file(&name) {
+    // Another process may have tried at the same moment.
+    if let Err(error) = std::fs::remove_file(&name)
+        && error.kind() != io::ErrorKind::NotFound
+    {
         log::debug!("{}: {error}", Path::new(&name).display());
     }
     shares

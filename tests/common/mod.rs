@@ -10,8 +10,11 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 pub mod http;
+pub mod mounts;
 pub mod namespace;
+pub mod shared_memory;
 pub mod sys;
+pub mod versions;
 
 /// The program under test.
 pub fn bin() -> &'static Path {

@@ -217,3 +217,92 @@ fn apply(to: &Confinement) -> io::Result<()> {
         ))
     }
 }
+
+/// Has the kernel write what it keeps of a file, without its length and without a flush of the
+/// disk: sync_file_range(2).
+pub fn write_back(file: &File) -> io::Result<()> {
+    let flags = libc::SYNC_FILE_RANGE_WAIT_BEFORE
+        | libc::SYNC_FILE_RANGE_WRITE
+        | libc::SYNC_FILE_RANGE_WAIT_AFTER;
+    // SAFETY: a system call without pointers.
+    check(unsafe { libc::sync_file_range(file.as_raw_fd(), 0, 0, flags) })
+}
+
+/// Makes a command stop for this thread, its tracer, at its start and before each system call for
+/// which `filter` returns SECCOMP_RET_TRACE: ptrace(2), seccomp(2).
+pub fn trace(command: &mut Command, filter: Vec<libc::sock_filter>) {
+    // SAFETY: between fork and exec only system calls are made, with pointers into `filter`, which
+    // was made before and lives in the closure.
+    unsafe {
+        command.pre_exec(move || {
+            let program = libc::sock_fprog {
+                len: libc::c_ushort::try_from(filter.len())
+                    .map_err(|_| io::ErrorKind::InvalidInput)?,
+                filter: filter.as_ptr().cast_mut(),
+            };
+            if libc::ptrace(libc::PTRACE_TRACEME, 0, 0, 0) != 0 {
+                return Err(io::Error::last_os_error());
+            }
+            check(libc::prctl(
+                libc::PR_SET_NO_NEW_PRIVS,
+                1 as libc::c_ulong,
+                0,
+                0,
+                0,
+            ))?;
+            check(libc::prctl(
+                libc::PR_SET_SECCOMP,
+                libc::SECCOMP_MODE_FILTER,
+                &raw const program,
+                0,
+                0,
+            ))
+        });
+    }
+}
+
+/// Has a traced process, which has just started, stop as [`trace`] says, with its later threads. It
+/// is killed when its tracer ends.
+pub fn set_trace_options(process: libc::pid_t) -> io::Result<()> {
+    let options = libc::PTRACE_O_TRACESECCOMP
+        | libc::PTRACE_O_TRACECLONE
+        | libc::PTRACE_O_TRACESYSGOOD
+        | libc::PTRACE_O_EXITKILL;
+    // SAFETY: a system call without pointers.
+    let result = unsafe { libc::ptrace(libc::PTRACE_SETOPTIONS, process, 0, options) };
+    if result < 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(())
+}
+
+/// Resumes a stopped thread, with a signal unless that is 0; `to_exit` until the system call that
+/// it stopped before has returned.
+pub fn resume_traced(thread: libc::pid_t, signal: libc::c_int, to_exit: bool) {
+    let request = if to_exit {
+        libc::PTRACE_SYSCALL
+    } else {
+        libc::PTRACE_CONT
+    };
+    // It fails for a thread that was killed meanwhile, whose end is reported.
+    // SAFETY: a system call without pointers.
+    unsafe { libc::ptrace(request, thread, 0, signal) };
+}
+
+/// Waits for the next stop or end of a process or thread that this thread traces: its id and its
+/// status as waitpid(2) describes it.
+pub fn wait_traced() -> io::Result<(libc::pid_t, libc::c_int)> {
+    let mut status = 0;
+    // Other threads' processes are theirs.
+    let flags = libc::__WALL | libc::__WNOTHREAD;
+    // SAFETY: the pointer is to a live c_int.
+    let id = unsafe { libc::waitpid(-1, &raw mut status, flags) };
+    check(id)?;
+    Ok((id, status))
+}
+
+/// kill(2).
+pub fn send_signal(process: libc::pid_t, signal: libc::c_int) -> io::Result<()> {
+    // SAFETY: a system call without pointers.
+    check(unsafe { libc::kill(process, signal) })
+}

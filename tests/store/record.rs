@@ -2,6 +2,7 @@
 //! clocks that were set, and files of the version before.
 
 use super::*;
+use crate::common::versions::TO_SECOND_VERSION;
 use ace_connection_logger::pure::address::IpVersion;
 use ace_connection_logger::pure::cause::{Cause, NetworkPosition};
 use ace_connection_logger::pure::incident::GroupingRules;
@@ -1138,27 +1139,6 @@ fn upgrading_a_file_of_the_previous_version_changes_no_result() {
         before
     );
 }
-
-/// Makes a database of the current version one of the second.
-const TO_SECOND_VERSION: &str = "
-        create table h as select id, address, family, name, up_rate, degraded_rate, latency_limit_us, ping_spacing_ms from host;
-        drop table unsent; alter table check_note drop column sent_after_ms; alter table doubt drop column silent_since;
-        drop table loss; drop table damage; drop index outage_events_by_host_id;
-        alter table outage_events drop column removed; drop trigger host_renamed; drop table former_name;
-        drop table host;
-        create table host(id integer primary key, address text not null, family integer not null default 0, name text not null,
-            up_rate integer not null default 95000, degraded_rate integer not null default 80000, latency_limit_us integer,
-            ping_spacing_ms integer, unique(address, family));
-        insert into host select id, address, family, name, up_rate, degraded_rate, latency_limit_us, ping_spacing_ms from h;
-        drop table h;
-        alter table monitor_run drop column behind_ms; alter table monitor_run drop column copied_at;
-        alter table monitor_run drop column doubt; alter table monitor_run drop column boot_id;
-        alter table monitor_run drop column clock_offset_ms;
-        alter table clock_step drop column run_id; alter table clock_step drop column why;
-        alter table host_interval drop column by_hand;
-        alter table notice drop column failed_at; alter table notice drop column failure;
-        alter table notice drop column output;
-        pragma user_version = 2";
 
 #[test]
 fn roll_ups_of_the_second_version_tell_poor_hours_from_silent_ones() {

@@ -41,6 +41,8 @@ const LONG_ABSENCE_MS: i64 = 30 * 86_400_000;
 #[derive(Debug)]
 pub struct Database {
     connection: Connection,
+    /// Dropped after the connection.
+    _closed: ClosedForGood,
     path: PathBuf,
     /// Device and inode, to notice that the file was deleted or replaced.
     identity: Option<(u64, u64)>,
@@ -77,6 +79,21 @@ impl Opened {
 
 /// Matches no file: opening is tried again until there is one.
 const NO_FILE: Option<(u64, u64)> = Some((0, 0));
+
+/// Makes it durable that a closed connection has deleted its write-ahead log, before the file system
+/// gives the log's blocks to another file. With `data=writeback` ext4 does so at once: after a power
+/// failure the old log would be there again with other contents in its middle, and SQLite would
+/// apply what is before them to a newer database.
+#[derive(Debug)]
+struct ClosedForGood(PathBuf);
+
+impl Drop for ClosedForGood {
+    fn drop(&mut self) {
+        if let Err(error) = sys::sync_folder_of(&self.0) {
+            log::debug!("{}: {error}", self.0.display());
+        }
+    }
+}
 
 /// What other programs did to the open file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -128,6 +145,7 @@ impl Database {
     fn of(connection: Connection, path: &Path) -> Database {
         Database {
             connection,
+            _closed: ClosedForGood(path.to_path_buf()),
             path: path.to_path_buf(),
             identity: NO_FILE,
             start: None,
@@ -630,13 +648,18 @@ impl Database {
         StoreError::of_sqlite(operation, &self.path, cause)
     }
 
-    /// Moves the write-ahead log into the file, except what active readers still need.
+    /// Moves the write-ahead log into the file, except what active readers still need. That the log
+    /// is empty is durable before more is written, for the reason that [`ClosedForGood`] gives.
     pub fn checkpoint(&self) {
-        if let Err(error) = self
+        let log = with_suffix(&self.path, "-wal");
+        let emptied = self
             .connection
-            .query_row("pragma wal_checkpoint(truncate)", [], |_| Ok(()))
-        {
-            log::debug!("checkpoint of {}: {error}", self.path.display());
+            .query_row("pragma wal_checkpoint(truncate)", [], |_| Ok(()));
+        // No lock is on the log, so that closing it ends none.
+        match (emptied, File::open(&log).and_then(|log| log.sync_all())) {
+            (Err(error), _) => log::debug!("checkpoint of {}: {error}", self.path.display()),
+            (_, Err(error)) => log::debug!("{}: {error}", log.display()),
+            (Ok(()), Ok(())) => {}
         }
     }
 
