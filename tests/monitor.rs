@@ -309,6 +309,18 @@ fn fifty_names_with_a_dead_resolver_keep_their_ticks_and_have_a_lookup_each() {
     let _turn = in_turn();
     in_namespace(SocketKind::Datagram, |_tun| {
         // The name server does not answer: the far end is silent.
+        let files = TempDir::new();
+        common::sys::unshare_mounts().expect("permitted");
+        for (name, text) in [
+            ("resolv.conf", "nameserver 10.9.0.2\n"),
+            ("nsswitch.conf", "hosts: dns\n"),
+        ] {
+            let from = files.write(name, text);
+            // Private first, or the mount would be visible outside.
+            let script = "mount --make-rprivate / && exec mount --bind \"$0\" /etc/\"$1\"";
+            let mounted = run(Command::new("sh").args(["-c", script]).arg(from).arg(name));
+            assert_eq!(mounted.code, Some(0), "{mounted:?}");
+        }
         let names: String = (0..50)
             .map(|number| format!("- {{address: n{number}.example}}\n"))
             .collect();
@@ -330,7 +342,7 @@ hosts:
             count(monitor, hosts) == 50 && count(monitor, checked) >= 6
         });
         let lookups = monitor.count_threads("lookup");
-        assert!(lookups <= 50, "{lookups} threads");
+        assert!((40..=50).contains(&lookups), "{lookups} threads");
         monitor.stop("TERM");
         // Ticks that are missed: two intervals between two checks.
         let missed = "select count(*) from (select checked_at - lag(checked_at) over

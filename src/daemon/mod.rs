@@ -230,7 +230,7 @@ impl Monitor {
                 Progress::None => {}
                 Progress::Delayed => notifier.ready(&self.status()),
                 Progress::Finished(reloaded) => {
-                    self.finish_reload(reloaded);
+                    self.finish_reload(*reloaded);
                     pulse = Pulse::new(sys::clocks());
                     notifier.ready(&self.status());
                     // Frequent reloads must not keep the watchdog waiting.

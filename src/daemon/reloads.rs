@@ -35,7 +35,7 @@ pub enum Progress {
     None,
     /// It has not ended for a while; returned once.
     Delayed,
-    Finished(Reloaded),
+    Finished(Box<Reloaded>),
 }
 
 impl Reloads {
@@ -80,7 +80,7 @@ impl Reloads {
         };
         self.running = None;
         self.start();
-        Progress::Finished(reloaded)
+        Progress::Finished(Box::new(reloaded))
     }
 
     fn start(&mut self) {

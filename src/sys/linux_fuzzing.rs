@@ -2,8 +2,8 @@
 
 use libc::c_int;
 
-use super::super::Message;
 use super::{Batch, CONTROL_LEN};
+use crate::sys::Message;
 
 impl Batch {
     /// Passes a message with control messages, as the kernel would have left it here. The byte before

@@ -288,7 +288,7 @@ impl Refused {
         (&*stream).write_all(&bytes)?;
         stream.shutdown(Shutdown::Write)?;
         if self.0.len() >= MAX_REFUSED {
-            self.0.pop_front().map(close);
+            self.close_first();
         }
         self.0.push_back((sys::monotonic(), stream));
         Ok(())
@@ -298,7 +298,14 @@ impl Refused {
         let now = sys::monotonic();
         let is_old = |(since, _): &(Monotonic, _)| now.since(*since) >= linger;
         while self.0.front().is_some_and(is_old) {
-            self.0.pop_front().map(close);
+            self.close_first();
+        }
+    }
+
+    fn close_first(&mut self) {
+        if let Some((_, stream)) = self.0.pop_front() {
+            // What the client sent is read once, as far as it is there.
+            let _ = (&*stream).read(&mut [0; 1024]);
         }
     }
 
@@ -310,11 +317,6 @@ impl Refused {
             ACCEPT_RETRY
         }
     }
-}
-
-fn close((_, stream): (Monotonic, Arc<TcpStream>)) {
-    // What the client sent is read once, as far as it is there.
-    let _ = (&*stream).read(&mut [0; 1024]);
 }
 
 /// Whether the client has closed the connection before it was accepted: accept(2).
