@@ -115,7 +115,30 @@ impl Scenario {
             scenario.add_faults(&mut random, from);
         }
         scenario.settle();
+        scenario.hit_checks(&mut random);
+        scenario.settle();
         scenario
+    }
+
+    /// Moves half of the faults to a check of a host: few would begin within one by chance.
+    fn hit_checks(&mut self, random: &mut Random) {
+        let hosts = self.hosts.len() as i64;
+        let mut start = 0;
+        for fault in &mut self.faults {
+            if matches!(fault.what, What::Restart | What::Killed | What::PowerCut) {
+                start = fault.until;
+            } else if random.chance(50) && fault.from - start > 2 * self.interval {
+                let host = random.between(0, hosts);
+                let ticks = (fault.from - start) / self.interval;
+                let tick = start + ticks * self.interval + self.interval * host / hosts;
+                let from = tick + random.between(-2 * SECOND, 6 * SECOND);
+                *fault = Fault {
+                    from,
+                    until: from + (fault.until - fault.from),
+                    what: fault.what,
+                };
+            }
+        }
     }
 
     fn add_faults(&mut self, random: &mut Random, from: i64) {
