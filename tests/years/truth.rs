@@ -28,13 +28,12 @@ impl Span {
     }
 }
 
-/// The spans of a host, in order and without gaps; two that follow each other differ.
-pub fn spans(scenario: &Scenario, played: &Played, index: usize) -> Vec<Span> {
+/// What the network does to a host's pings, whether the monitor runs or not.
+pub fn network(scenario: &Scenario, played: &Played, index: usize) -> Vec<Span> {
     let place = scenario.hosts[index];
-    let end = scenario.length * MS;
     let is_beyond = matches!(place, Place::Far | Place::Named);
-    let mut cuts: Vec<(i64, i64, Class)> = Vec::new();
-    for (from, until, state) in played.world.spans(end) {
+    let mut spans = Vec::new();
+    for (from, until, state) in played.world.spans(scenario.length * MS) {
         let class = if !state.can_send(place) {
             Class::Unknown
         } else if !state.reaches(place, index) {
@@ -44,8 +43,13 @@ pub fn spans(scenario: &Scenario, played: &Played, index: usize) -> Vec<Span> {
         } else {
             Class::Answers
         };
-        cuts.push((from, until, class));
+        spans.push(Span { from, until, class });
     }
+    spans
+}
+
+/// The spans of a host, in order and without gaps; two that follow each other differ.
+pub fn spans(scenario: &Scenario, played: &Played, index: usize) -> Vec<Span> {
     let unknown = unknown_spans(scenario, played, index);
     let mut spans: Vec<Span> = Vec::new();
     let mut add = |from: i64, until: i64, class: Class| {
@@ -58,7 +62,7 @@ pub fn spans(scenario: &Scenario, played: &Played, index: usize) -> Vec<Span> {
         }
     };
     let mut next = unknown.iter().peekable();
-    for (from, until, class) in cuts {
+    for Span { from, until, class } in network(scenario, played, index) {
         let mut at = from;
         while let Some(&&(begin, stop)) = next.peek() {
             if begin >= until {

@@ -130,7 +130,17 @@ impl Judge<'_> {
                 self.say(index, "two outages overlap", pair[1].from);
             }
         }
+        let network = truth::network(self.scenario, self.played, index);
         for outage in &recorded {
+            // Apart from this machine's own link: its losses are no outage of a host.
+            let is_silent = |span: &Span| {
+                matches!(span.class, Class::Silent | Class::Lossy)
+                    && span.from <= outage.until.unwrap_or(i64::MAX)
+                    && span.until > outage.from - IN_FLIGHT
+            };
+            if !network.iter().any(is_silent) {
+                self.say(index, "an outage without any silence begins", outage.from);
+            }
             self.is_true(index, outage, &spans);
         }
         for span in spans.iter().filter(|span| span.class == Class::Silent) {
