@@ -46,7 +46,9 @@ pub fn identity_of(path: &Path) -> Option<(u64, u64)> {
 /// What prevents writing to a database file, its growth, or creating SQLite's files beside it. The
 /// file itself is not opened, since closing it would end the locks of this process.
 pub fn obstacle(path: &Path) -> Option<io::Error> {
-    let beside = with_suffix(path, &format!(".try-{}", std::process::id()));
+    // Always the same name, so that the next process removes one that was left by a crash.
+    let beside = with_suffix(path, ".try");
+    drop(std::fs::remove_file(&beside));
     let lengths = ["", "-wal", "-journal", "-shm"]
         .map(|suffix| std::fs::metadata(with_suffix(path, suffix)).map_or(0, |meta| meta.len()));
     let longest = lengths.into_iter().max().unwrap_or_default();
@@ -56,12 +58,15 @@ pub fn obstacle(path: &Path) -> Option<io::Error> {
             _ if path.is_dir() => return Err(io::ErrorKind::IsADirectory.into()),
             _ => {}
         }
-        let mut file = File::create(&beside)?;
+        let mut file = File::options().write(true).create_new(true).open(&beside)?;
         // Without taking space.
         file.set_len(longest + MAX_GROWTH)?;
         file.write_all(&[1; 4096])
     };
-    let obstacle = attempt().err();
+    // Another process may try at the same moment.
+    let obstacle = attempt()
+        .err()
+        .filter(|error| error.kind() != io::ErrorKind::AlreadyExists);
     drop(std::fs::remove_file(beside));
     obstacle
 }

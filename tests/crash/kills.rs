@@ -239,7 +239,7 @@ fn a_kill_at_any_system_call_that_writes_loses_nothing_that_was_committed() {
             .filter(|kill| run(*kill).is_killed)
             .count();
         println!(
-            "{calls} system calls that write; killed {kills} times, before and after every {}: \
+            "PROOF {calls} system calls that write; killed {kills} times, before and after every {}: \
              {} different files judged, none lost or damaged, in {:.0?}",
             stride,
             judge.judged(),

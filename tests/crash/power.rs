@@ -405,7 +405,7 @@ fn try_all(system: &'static FileSystem, rounds: usize, seed: u64, folder: &Path)
         .some_of_each_epoch(rounds, &mut random)
         .unwrap_or_else(|error| panic!("{}, seed {seed}: {error}", system.name));
     println!(
-        "{}: {writes} writes and {flushes} flushes of {} steps; {boundaries} write boundaries and \
+        "PROOF {}: {writes} writes and {flushes} flushes of {} steps; {boundaries} write boundaries and \
          {subsets} reordered subsets with torn writes (seed {seed}) tried, {} different files \
          judged, none lost or damaged, in {:.0?}",
         system.name,
@@ -443,7 +443,7 @@ fn a_power_cut_at_any_write_loses_nothing_durable() {
             continue;
         }
         if !system.is_in_kernel() {
-            println!("{}: not in this kernel", system.name);
+            println!("PROOF {}: not in this kernel", system.name);
         } else if let Some(reason) = system.missing() {
             skip(TEST, &reason);
         } else {

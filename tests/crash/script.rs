@@ -2,7 +2,7 @@
 //! original that is taken over, one of an earlier version that is upgraded, roll-ups, a deletion of
 //! what is old, copies, a stop and a second start; each step is at most one transaction.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -183,10 +183,7 @@ impl Script {
             Step::Backup => backup(&main, &file).expect("a copy"),
             Step::Export => export(&main, &file),
             Step::Checkpoint => self.database().checkpoint(),
-            Step::Sync => {
-                let log = File::open(self.folder.join(format!("{MAIN}-wal")));
-                log.and_then(|log| log.sync_data()).expect("it is synced");
-            }
+            Step::Sync => self.database().sync().expect("it is synced"),
             Step::Stop => {
                 let now = self.now;
                 let written = self.database().write(&[], now, RunState::Stopped);
