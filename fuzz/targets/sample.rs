@@ -215,6 +215,7 @@ fn fill_other_tables(path: &Path, now: UtcMillis) {
          insert or ignore into notice_event select e.id, n.id from outage_events e, notice n where n.facts is null;
          insert into unsent(host_id, started_at, ended_at, reason) values(1, {x}, {y}, 'no route'), (2, {y}, {z}, 'no carrier');
          insert into loss values(1, {recent});
+         insert into damage(found_at, what) values({recent}, 'the hourly sums of a host');
          insert or ignore into former_name values(1, 'old'), (2, 'former');
          update host set latency_limit_us = 50000, resolved_address = '192.0.2.2', source = '192.0.2.9' where id = 2;
          insert or ignore into host_interval values(2, {x}, 60000, 1), (2, {y}, 30000, 0), (1, {x}, 120000, 0);
