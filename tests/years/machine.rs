@@ -429,7 +429,7 @@ impl PingSocket for SimulatedSocket {
         let now = self.machine.now();
         let state = self.machine.world.state_at(now);
         // The neighbour is known for some time, and the packets to it are dropped at once.
-        if state.has_no_carrier && mix(now.unsigned_abs()) % 2 == 0 {
+        if state.has_no_carrier && mix(now.unsigned_abs()).is_multiple_of(2) {
             return Err(error(libc::ENOBUFS));
         }
         let needs_route = !matches!(self.place, Some((Place::Near | Place::Gateway, _)));

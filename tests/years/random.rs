@@ -22,7 +22,7 @@ impl Random {
     pub fn spread(&mut self, min: i64, max: i64) -> i64 {
         let share = self.next() as f64 / u64::MAX as f64;
         let (low, high) = ((min as f64).ln(), (max as f64).ln());
-        (low + share * (high - low)).exp() as i64
+        whole((low + share * (high - low)).exp())
     }
 
     pub fn chance(&mut self, percent: u64) -> bool {
@@ -32,6 +32,11 @@ impl Random {
     pub fn one_of<T: Copy>(&mut self, all: &[T]) -> T {
         all[usize::try_from(self.next() % all.len() as u64).expect("an index")]
     }
+}
+
+#[expect(clippy::cast_possible_truncation, reason = "it is rounded")]
+pub fn whole(number: f64) -> i64 {
+    number.round() as i64
 }
 
 /// A number that depends on all bits of another.

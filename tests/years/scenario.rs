@@ -3,7 +3,7 @@
 
 use std::fmt;
 
-use super::random::Random;
+use super::random::{Random, whole};
 
 pub const SECOND: i64 = 1_000;
 pub const MINUTE: i64 = 60 * SECOND;
@@ -51,8 +51,6 @@ pub enum What {
     Stopped,
     /// The wall clock is wrong by so many milliseconds.
     Clock(i64),
-    /// Writes to the database fail.
-    Disk,
     /// SIGHUP; the last host is removed, and added again at the end.
     Reload,
 }
@@ -94,7 +92,7 @@ impl Scenario {
         if random.chance(50) {
             hosts.push(random.one_of(&places));
         }
-        let interval = random.one_of(&[300, 600, 900, 900, 1800, 1800, 3600]) * SECOND;
+        let interval = random.one_of(&[300, 600, 900, 1800, 1800, 1800, 3600, 3600]) * SECOND;
         let mut scenario = Scenario {
             seed,
             length,
@@ -106,7 +104,7 @@ impl Scenario {
             probes: random.one_of(&[1000, 1000, 1000, 2000, 0]),
             down_after: random.one_of(&[1, 1, 1, 2, 3]),
             up_after: random.one_of(&[1, 1, 1, 2]),
-            flush: random.one_of(&[600, 3600, 4 * 3600, 12 * 3600]) * SECOND,
+            flush: random.one_of(&[600, 4 * 3600, 6 * 3600, 12 * 3600]) * SECOND,
             faults: Vec::new(),
         };
         let count = random.between(30, 120) * length / YEAR + 1;
@@ -210,7 +208,7 @@ impl What {
         use What::*;
         matches!(
             self,
-            Restart | Killed | PowerCut | Sleep | Stopped | Clock(_) | Disk | Reload
+            Restart | Killed | PowerCut | Sleep | Stopped | Clock(_) | Reload
         )
     }
 }
@@ -231,7 +229,6 @@ impl fmt::Display for What {
             What::Sleep => write!(f, "sleep"),
             What::Stopped => write!(f, "stopped"),
             What::Clock(ms) => write!(f, "clock {ms}"),
-            What::Disk => write!(f, "disk"),
             What::Reload => write!(f, "reload"),
         }
     }
@@ -279,7 +276,7 @@ impl Scenario {
             let words: Vec<&str> = line.split_whitespace().collect();
             let ms = |index: usize| -> i64 {
                 let seconds: f64 = words[index].parse().expect("seconds");
-                (seconds * 1000.0).round() as i64
+                whole(seconds * 1000.0)
             };
             let number = |index: usize| words[index].parse::<u16>().expect("a number");
             match words.as_slice() {
@@ -318,7 +315,6 @@ impl Scenario {
                         ["sleep"] => What::Sleep,
                         ["stopped"] => What::Stopped,
                         ["clock", by] => What::Clock(by.parse().expect("milliseconds")),
-                        ["disk"] => What::Disk,
                         ["reload"] => What::Reload,
                         other => panic!("no fault: {other:?}"),
                     };

@@ -1,6 +1,15 @@
 //! Finds a shorter scenario that fails in the same way.
 
+use super::random::whole;
 use super::scenario::{DAY, Fault, HOUR, MINUTE, Place, SECOND, Scenario};
+
+/// The faults of the hours before and after what is wrong, with their times.
+pub fn around(scenario: &Scenario, wrong: &str) -> Scenario {
+    let mut part = scenario.clone();
+    let at = instant_of(wrong).unwrap_or(0);
+    (part.faults).retain(|fault| fault.from < at + 6 * HOUR && fault.until > at - 6 * HOUR);
+    part
+}
 
 /// What is wrong, without the numbers: a shorter scenario has others.
 fn kind(wrong: &str) -> String {
@@ -104,5 +113,5 @@ fn move_by(faults: &mut [Fault], by: i64) {
 /// The instant that a message ends with, in milliseconds.
 fn instant_of(wrong: &str) -> Option<i64> {
     let seconds: f64 = wrong.rsplit(" at ").next()?.parse().ok()?;
-    Some((seconds * 1000.0) as i64)
+    Some(whole(seconds * 1000.0))
 }

@@ -56,10 +56,8 @@ impl State {
     /// Whether this machine can send to the place.
     pub fn can_send(&self, place: Place) -> bool {
         let needs_route = matches!(place, Place::Far | Place::Named);
-        !self.is_asleep
-            && !self.has_no_carrier
-            && !self.is_settling
-            && !(needs_route && self.has_no_route)
+        let has_link = !self.has_no_carrier && !self.is_settling;
+        !self.is_asleep && has_link && (!needs_route || !self.has_no_route)
     }
 }
 
