@@ -12,7 +12,7 @@ use common::TempDir;
 
 const NAME: &str = "ace-connection-logger";
 /// About what the .deb has now: more must have a reason.
-const MAX_DEB_BYTES: u64 = 1_130_000;
+const MAX_DEB_BYTES: u64 = 1_210_000;
 
 /// Mode and path of everything in the .deb except folders and docs/.
 const FILES: &[(&str, &str)] = &[
