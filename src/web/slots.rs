@@ -36,6 +36,7 @@ struct Entry {
     chunked_since: Option<Monotonic>,
     /// Its socket has been shut down; its thread has not noticed yet.
     is_closed: bool,
+    connected: Monotonic,
 }
 
 #[derive(Debug, Default)]
@@ -66,7 +67,7 @@ pub(super) struct Slots {
 
 /// A chunked response is not interrupted before this.
 const MIN_CHUNKED_TIME: Duration = Duration::from_millis(500);
-/// A connection that has waited less for a complete request is closed only if no other can be.
+/// A connection that is younger is not closed: its request may have arrived and not been read yet.
 const MIN_HEAD_TIME: Duration = Duration::from_millis(200);
 /// How often a new connection without a slot checks whether another can be closed.
 const RETRY: Duration = Duration::from_millis(20);
@@ -88,9 +89,8 @@ impl Slots {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for a slot for a new connection. When all are taken, the
-    /// connection that has waited longest without a complete request is closed, unless it has just
-    /// connected; if there is none,
+    /// Waits for a slot for a new connection. When all are taken, the connection that has waited
+    /// longest without a complete request is closed, unless it has just connected; if there is none,
     /// the one that has read nothing for longest; if there is none either, the one whose chunked
     /// response began first.
     pub(super) fn admit(
@@ -124,13 +124,15 @@ impl Slots {
         table.full_since = None;
         let id = table.next_id;
         table.next_id += 1;
-        let phase = Phase::Receiving(sys::monotonic());
+        let connected = sys::monotonic();
+        let phase = Phase::Receiving(connected);
         table.connections.push(Entry {
             id,
             stream: Arc::clone(stream),
             phase,
             chunked_since: None,
             is_closed: false,
+            connected,
         });
         Ok(Slot {
             id,
@@ -159,8 +161,7 @@ impl Slots {
         let rank = |connection: &Entry| match connection.phase {
             _ if connection.is_closed => None,
             Phase::Lingering(since) => Some((0, since)),
-            // Its request may have arrived and not been read yet.
-            Phase::Receiving(since) if now.since(since) < MIN_HEAD_TIME => Some((4, since)),
+            Phase::Receiving(_) if now.since(connection.connected) < MIN_HEAD_TIME => None,
             Phase::Receiving(since) => Some((1, since)),
             Phase::Sending(since) if now.since(since) >= self.stall_tolerance => Some((2, since)),
             // Even when the client reads as fast as it can.

@@ -7,6 +7,7 @@ use rusqlite::{Connection, params};
 
 use crate::pure::model::HostId;
 use crate::pure::time::{Hour, UtcMillis};
+use crate::store::columns::ReadRows;
 
 /// How many checks of a host are missing, and in which hours. An hour whose sums are to be made, or
 /// whose checks may have been deleted, is not looked at.
@@ -24,11 +25,13 @@ pub fn missing_checks(
             and hour * 3600000 >= (select max(pruned_before) from pruning)
             and not exists (select 1 from stale_rollup s where s.host_id = r.host_id and s.hour = r.hour)
           order by hour";
-    let mut statement = connection.prepare_cached(MISSING)?;
-    let mut rows = statement.query(params![host_id, hours.start, hours.end])?;
+    let rows: Vec<(Hour, i64)> = connection
+        .prepare_cached(MISSING)?
+        .read_all(params![host_id, hours.start, hours.end], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?;
     let (mut all, mut spans) = (0, Vec::<Range<UtcMillis>>::new());
-    while let Some(row) = rows.next()? {
-        let (hour, missing): (Hour, i64) = (row.get(0)?, row.get(1)?);
+    for (hour, missing) in rows {
         let Some(missing) = u64::try_from(missing).ok().filter(|missing| *missing > 0) else {
             continue;
         };
