@@ -6,7 +6,7 @@ use std::ops::Range;
 use rusqlite::{Connection, params};
 
 use crate::pure::model::HostId;
-use crate::pure::time::{Hour, UtcMillis};
+use crate::pure::time::{HOUR_MS, Hour, UtcMillis};
 use crate::store::columns::ReadRows;
 
 /// How many checks of a host are missing, and in which hours. An hour whose sums are to be made, or
@@ -32,9 +32,11 @@ pub fn missing_checks(
         })?;
     let (mut all, mut spans) = (0, Vec::<Range<UtcMillis>>::new());
     for (hour, missing) in rows {
-        let Some(missing) = u64::try_from(missing).ok().filter(|missing| *missing > 0) else {
+        // No hour has more checks than milliseconds: a larger sum is none.
+        if !(1..=HOUR_MS).contains(&missing) {
             continue;
-        };
+        }
+        let missing = missing.unsigned_abs();
         all += missing;
         match spans.last_mut() {
             Some(last) if last.end == hour.start() => last.end = hour.next().start(),
