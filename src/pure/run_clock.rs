@@ -315,6 +315,12 @@ impl RunClock {
         }
     }
 
+    /// Whether [`RunClock::settle`] can decide anything.
+    pub fn is_unsettled(&self) -> bool {
+        let is_settled = self.is_confirmed && self.doubt.is_none() && self.earlier.is_empty();
+        self.behind_ms > 0 || !is_settled
+    }
+
     /// Decides what no step decided, when the wall clock shows `wall` and was not set for `quiet`,
     /// which is at most the age of the run. `is_synchronised`: whether a time service says that it
     /// is right.

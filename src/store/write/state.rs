@@ -130,12 +130,7 @@ pub struct WriterState {
 }
 
 impl WriterState {
-    pub fn new(
-        database: Database,
-        settings: StoreSettings,
-        start: ClockSample,
-        backlog: Arc<Backlog>,
-    ) -> WriterState {
+    pub fn new(database: Database, settings: StoreSettings, start: ClockSample) -> WriterState {
         let started = start.monotonic;
         let lock = MonitorLock::hold(database.path());
         WriterState {
@@ -164,7 +159,7 @@ impl WriterState {
             is_failing: false,
             is_locked: false,
             dropped: 0,
-            backlog,
+            backlog: Arc::default(),
             lock,
         }
     }
@@ -271,7 +266,7 @@ impl WriterState {
         self.schedule_flush(is_change);
         // The next notice waits for it, and after a crash this one would be sent again.
         if is_notice && !self.is_failing {
-            self.flush_at = self.clock.monotonic();
+            self.flush_at = now;
         }
     }
 
@@ -437,8 +432,6 @@ impl WriterState {
         let is_ready = self.database.file_state() == FileState::InUse && self.correct().is_ok();
         if !is_ready {
             self.prune_at = self.clock.monotonic().after(RETRY);
-        }
-        if !is_ready {
             return;
         }
         let (checks, rollups) = (self.settings.retention, self.settings.rollup_retention);

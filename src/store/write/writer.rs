@@ -111,7 +111,7 @@ impl WriterState {
         database.set_busy_timeout(COMMIT_BUSY_TIMEOUT);
         database.set_outage_rules(settings.outages);
         database.set_alerts(settings.alerts);
-        let mut state = WriterState::new(database, settings, start, Arc::default());
+        let mut state = WriterState::new(database, settings, start);
         if let Some(failure) = failure {
             state.fail(&failure);
         }

@@ -36,7 +36,7 @@ impl WriterState {
             let corrections = self.database.run_clock.step(&step, age);
             self.clock_set_at = now.monotonic;
             self.plan(step, corrections);
-        } else {
+        } else if self.database.run_clock.is_unsettled() {
             let quiet = now.monotonic.since(self.clock_set_at);
             let is_synchronised = self.clock.is_synchronised();
             let run_clock = &mut self.database.run_clock;
