@@ -5,6 +5,7 @@ mod common;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
 
 use ace_connection_logger::api::{Api, ApiConfig};
 use ace_connection_logger::config;
@@ -893,6 +894,29 @@ fn the_overview_has_the_down_time_of_the_line_by_cause() {
     assert_eq!(
         (&last["host_name"], &last["hosts"]),
         (&"C".into(), &3.into())
+    );
+}
+
+#[test]
+fn questions_at_the_same_time_do_not_wait_for_each_others_connections() {
+    let site = Site::new(&three_checks());
+    let began = Instant::now();
+    std::thread::scope(|scope| {
+        for _ in 0..6 {
+            scope.spawn(|| {
+                for path in ["/api/overview", "/api/ping-results/latest", "/metrics"] {
+                    for _ in 0..10 {
+                        assert_eq!(site.get(path).status, 200, "{path}");
+                    }
+                }
+            });
+        }
+    });
+    // A question that needs a second connection while it holds one waits 10 s for it.
+    assert!(
+        began.elapsed() < Duration::from_secs(8),
+        "{:?}",
+        began.elapsed()
     );
 }
 

@@ -143,9 +143,10 @@ pub(super) fn series(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
 
 pub(super) fn statistics(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
     let address = parameters.path_address;
-    let span = parameters.span(now(api), 24.0)?;
+    let now = now(api);
+    let span = parameters.span(now, 24.0)?;
     // What has not been yet is not measured, and not missing either.
-    let end = span.end.min(UtcMillis(now(api).0 + 1));
+    let end = span.end.min(UtcMillis(now.0 + 1));
     let span = span.start.min(end)..end;
     let reader = api.reader()?;
     reader.in_one_state(|| statistics_of(api, &reader, address, &span))

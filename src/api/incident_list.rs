@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use super::outages::{OutageFilter, OutageRow, limit, outage_rows, span};
 use super::parameters::Parameters;
-use super::{Api, ApiResult, json, now};
+use super::{Api, ApiResult, json, present};
 use crate::pure::cause::Cause;
 use crate::pure::model::EventKind;
 use crate::pure::time::UtcMillis;
@@ -63,7 +63,7 @@ pub(super) fn incident_list(api: &Api, parameters: &Parameters<'_>) -> ApiResult
     let before = parameters.instant("before")?;
     let reader = api.reader()?;
     let wanted = wanted.with_host(api, &reader, parameters)?;
-    let whole = UtcMillis(0)..UtcMillis(now(api).0 + 1);
+    let whole = UtcMillis(0)..UtcMillis(present(&reader)?.0 + 1);
     let gaps = reader.gaps(&whole)?;
     let found = reader.grouped_outages(&whole, &api.config().report.grouping, &gaps)?;
     // Grouped before they are selected: a host fails with others also where only it is asked for.

@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::parameters::Parameters;
-use super::{Api, ApiError, ApiResult, json, now};
+use super::{Api, ApiError, ApiResult, json, now, present};
 use crate::alerts::Queue;
 use crate::pure::address::{IpVersion, Source};
 use crate::pure::host_key::HostIdentity;
@@ -135,7 +135,7 @@ pub(super) fn health(api: &Api, _: &Parameters<'_>) -> ApiResult {
         return Err(ApiError::Unavailable(unwritten));
     }
     let reader = api.reader()?;
-    let now = now(api);
+    let now = present(&reader)?;
     let statuses = HostStatuses::read(&reader, config.flush, now)?;
     let is_fresh = config.hosts.is_empty()
         || statuses

@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use super::parameters::Parameters;
-use super::{Api, ApiResult, now};
+use super::{Api, ApiResult, present};
 use crate::pure::model::State;
 use crate::status::{HostStatus, HostStatuses};
 use crate::web::{Body, Reply};
@@ -15,7 +15,7 @@ type Gauge<'a> = dyn Fn(&HostStatus<'_>) -> Option<f64> + 'a;
 pub(super) fn metrics(api: &Api, _: &Parameters<'_>) -> ApiResult {
     let config = api.config();
     let reader = api.reader()?;
-    let known = HostStatuses::read(&reader, config.flush, now(api))?;
+    let known = HostStatuses::read(&reader, config.flush, present(&reader)?)?;
     let mut statuses = known.of_hosts(&config.hosts);
     statuses.retain(|status| status.config.is_some());
     let mut text = String::new();

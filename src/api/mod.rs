@@ -234,11 +234,15 @@ fn json(value: &impl Serialize) -> ApiResult {
     Ok(Reply::ok("application/json", Body::Whole(body)))
 }
 
-/// The present time as the monitor dates it.
+/// The present time as the monitor dates it, for what is answered from a connection.
+fn present(reader: &Reader) -> Result<UtcMillis, ApiError> {
+    Ok(reader.present(sys::clocks().utc())?)
+}
+
+/// The same where no connection is held yet: holding one while waiting for another would block.
 fn now(api: &Api) -> UtcMillis {
-    let wall = sys::clocks().utc();
-    let present = api.reader().and_then(|reader| Ok(reader.present(wall)?));
-    present.unwrap_or(wall)
+    let present = api.reader().and_then(|reader| present(&reader));
+    present.unwrap_or_else(|_| sys::clocks().utc())
 }
 
 /// The recorded hosts that a text names; none when they are configured and not recorded yet.

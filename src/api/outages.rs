@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::parameters::Parameters;
-use super::{Api, ApiError, ApiResult, hosts_named, json, now};
+use super::{Api, ApiError, ApiResult, hosts_named, json, now, present};
 use crate::pure::cause::Cause;
 use crate::pure::host_key::HostKey;
 use crate::pure::model::{EventKind, HostId};
@@ -54,7 +54,7 @@ fn grouped_outages(
 
 /// The ongoing outages, newest first.
 fn ongoing(api: &Api, reader: &Reader) -> Result<Vec<GroupedOutage>, ApiError> {
-    let now = now(api);
+    let now = present(reader)?;
     let mut outages = grouped_outages(api, reader, &(now..UtcMillis(now.0 + 1)))?;
     outages.retain(GroupedOutage::is_open);
     Ok(outages)
@@ -250,9 +250,8 @@ pub(super) fn incidents(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
 }
 
 pub(super) fn gaps(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
-    let span = parameters.between(now(api))?;
-    json(
-        &api.reader()?
-            .gaps(&(span.start..span.end.min(UtcMillis(now(api).0 + 1))))?,
-    )
+    let now = now(api);
+    let span = parameters.between(now)?;
+    let end = span.end.min(UtcMillis(now.0 + 1));
+    json(&api.reader()?.gaps(&(span.start..end))?)
 }

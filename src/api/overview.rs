@@ -10,7 +10,7 @@ use super::line::{LineOutages, LineSummary, line_summary, within};
 use super::outages::HostFilter;
 use super::parameters::Parameters;
 use super::zone::ViewerZone;
-use super::{Api, ApiError, ApiResult, not_json, now};
+use super::{Api, ApiError, ApiResult, not_json, present};
 use crate::pure::incident::GroupingRules;
 use crate::pure::model::{HostId, State};
 use crate::pure::sums::{Counts, Sums};
@@ -93,7 +93,7 @@ pub(super) fn overview(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
 
 fn body(api: &Api, reader: &Reader, zone: ViewerZone, days: i64) -> Result<Vec<u8>, ApiError> {
     let config = api.config();
-    let now = now(api);
+    let now = present(reader)?;
     let known = HostStatuses::read(reader, config.flush, now)?;
     let today = zone.day_of(now.0);
     let span = UtcMillis(zone.begin_of(today - days + 1))..UtcMillis(now.0 + 1);

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::parameters::Parameters;
-use super::{Api, ApiError, ApiResult, json, now};
+use super::{Api, ApiError, ApiResult, json, now, present};
 use crate::config::HostConfig;
 use crate::status::{HostStatus, HostStatuses};
 use crate::store::{CheckJson, Checks, JsonFields, Reader, RecordedCheck};
@@ -77,7 +77,7 @@ pub(super) fn latest(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
     let (etag, known) = match api.reader() {
         Ok(reader) => {
             let etag = format!("{}-{}", reader.database_id(), reader.newest_write()?);
-            let mut known = HostStatuses::read(&reader, config.flush, now(api))?;
+            let mut known = HostStatuses::read(&reader, config.flush, present(&reader)?)?;
             let is_name = |configured: &HostConfig| configured.host.address.is_name();
             if config.hosts.iter().any(is_name) {
                 known.outages = reader.open_outages()?;
