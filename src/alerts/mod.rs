@@ -22,7 +22,7 @@ use crate::pure::incident::GroupingRules;
 use crate::pure::phrase::count;
 use crate::pure::time::{Monotonic, UtcMillis, nanoseconds};
 use crate::stop::Stop;
-use crate::store::{Notice, NoticeResult, Reader, SendFailure, StoreError};
+use crate::store::{NoticeResult, Reader, SendFailure, StoreError};
 use crate::sys;
 
 pub use command::{Capture, CommandEnd, CommandRun, run_command};
@@ -171,23 +171,33 @@ impl<S: Fn(NoticeResult) -> bool> AlertsState<S> {
         self.history
     }
 
-    /// The present time as the monitor dates what it records.
-    fn present(&self) -> UtcMillis {
+    /// Asks the database, with the present time as the monitor dates what it records. Opened each
+    /// time: this is rare, and the file may have been replaced.
+    fn ask<T: Default>(
+        &self,
+        question: impl FnOnce(&Reader, UtcMillis) -> Result<T, StoreError>,
+    ) -> Result<(UtcMillis, T), StoreError> {
         let wall = sys::clocks().utc();
-        let reader = Reader::open_current(&self.database).ok().flatten();
-        let present = reader.and_then(|reader| reader.present(wall).ok());
-        present.unwrap_or(wall)
+        match Reader::open_current(&self.database)? {
+            Some(reader) => {
+                let now = reader.present(wall)?;
+                question(&reader, now).map(|answer| (now, answer))
+            }
+            None => Ok((wall, T::default())),
+        }
     }
 
     /// Notices that were sent before a restart count for the limit per hour.
     fn count_recently_sent(&mut self) {
-        let (now, clock) = (sys::monotonic(), self.present());
-        let since = UtcMillis(clock.0 - nanoseconds(HOUR) / 1_000_000);
-        let sent_at = Reader::open_current(&self.database).and_then(|reader| {
-            reader.map_or(Ok(Vec::new()), |reader| reader.alerts_sent_since(since))
+        let now = sys::monotonic();
+        let sent_at = self.ask(|reader, clock| {
+            reader.alerts_sent_since(UtcMillis(clock.0 - nanoseconds(HOUR) / 1_000_000))
         });
+        let Ok((clock, sent_at)) = sent_at else {
+            return;
+        };
         let ago = |at: UtcMillis| Monotonic(now.0 - (clock.0 - at.0).max(0) * 1_000_000);
-        for (at, is_quality) in sent_at.unwrap_or_default() {
+        for (at, is_quality) in sent_at {
             if at <= clock {
                 self.classes[usize::from(is_quality)]
                     .sent_at
@@ -202,9 +212,10 @@ impl<S: Fn(NoticeResult) -> bool> AlertsState<S> {
         if let Some(result) = self.history.unrecorded.take() {
             return self.give_to_writer(result);
         }
-        let clock = self.present();
-        let notices = match self.notices(clock) {
-            Ok(notices) => notices,
+        let history_ms = plan::history_ms(&self.grouping);
+        let found = self.ask(|reader, now| reader.notices(UtcMillis(now.0 - history_ms)));
+        let (clock, notices) = match found {
+            Ok(found) => found,
             Err(error) => {
                 if !std::mem::replace(&mut self.cannot_read, true) {
                     log::error!("alerts: {error}");
@@ -227,7 +238,7 @@ impl<S: Fn(NoticeResult) -> bool> AlertsState<S> {
         let planned = plan(&notices, &self.grouping, clock);
         match self.next(&planned, now, clock) {
             Next::At(at) => at,
-            Next::Send(alert) => self.send(&alert),
+            Next::Send(alert) => self.send(&alert, clock),
         }
     }
 
@@ -240,12 +251,6 @@ impl<S: Fn(NoticeResult) -> bool> AlertsState<S> {
             }
         }
         Next::At(until)
-    }
-
-    fn notices(&self, now: UtcMillis) -> Result<Vec<Notice>, StoreError> {
-        let since = UtcMillis(now.0 - plan::history_ms(&self.grouping));
-        // Opened each time: this is rare, and the file may have been replaced.
-        Reader::open_current(&self.database)?.map_or(Ok(Vec::new()), |reader| reader.notices(since))
     }
 
     /// The alert of a class that is sent next.
@@ -357,12 +362,12 @@ impl<S: Fn(NoticeResult) -> bool> AlertsState<S> {
         until.map_or(Ok(max - state.sent_at.len()), Err)
     }
 
-    fn send(&mut self, alert: &Alert) -> Monotonic {
+    fn send(&mut self, alert: &Alert, now: UtcMillis) -> Monotonic {
         // Its event has been deleted: there is nothing left to send.
         if alert.events.is_empty() && alert.facts.is_none() && alert.host_names.is_empty() {
             return self.record(alert, None);
         }
-        let text = alert_text(alert, self.present(), sys::utc_offset_at);
+        let text = alert_text(alert, now, sys::utc_offset_at);
         log::debug!("alerts: {}", text.text);
         let result = run_command(
             &self.config.command,

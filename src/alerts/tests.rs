@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::pure::model::AlertKind;
+use crate::store::Notice;
 use crate::store::OutageEvent;
 
 #[test]
