@@ -12,6 +12,13 @@ pub fn source_column(source: Option<&Source>) -> String {
     source.map(Source::to_string).unwrap_or_default()
 }
 
+/// The hosts of a file, those that are no longer checked included.
+pub fn host_ids(connection: &Connection) -> rusqlite::Result<Vec<HostId>> {
+    connection
+        .prepare_cached("select id from host")?
+        .read_all([], |row| row.get(0))
+}
+
 /// Inserts a new host, and updates the name of a known one. A host of an older database, whose
 /// source is unknown, is the first that is recorded with its address and family.
 pub fn enter_host(connection: &Connection, host: &Host) -> rusqlite::Result<HostId> {

@@ -130,6 +130,35 @@ pub fn importable(path: &Path) -> Result<FileKind, StoreError> {
     })
 }
 
+/// The name of an attached file in SQL.
+pub const ATTACHED: &str = "other";
+
+/// Does something with another file attached to the database at `path`.
+pub fn with_attached<T>(
+    connection: &mut Connection,
+    path: &Path,
+    from: &Path,
+    then: impl FnOnce(&mut Connection) -> rusqlite::Result<T>,
+) -> Result<T, StoreError> {
+    let name = literal(from);
+    let attach = format!("attach database ?1 as {ATTACHED}");
+    let attached = connection.execute(&attach, [literal_text(name.as_os_str())]);
+    attached.map_err(|cause| StoreError::Sqlite {
+        operation: "opening",
+        path: from.to_path_buf(),
+        cause,
+    })?;
+    let result = then(connection);
+    let detached = connection.execute_batch(&format!("detach database {ATTACHED}"));
+    result
+        .and_then(|result| detached.map(|()| result))
+        .map_err(|cause| StoreError::Sqlite {
+            operation: "importing into",
+            path: path.to_path_buf(),
+            cause,
+        })
+}
+
 /// Reads a file of the original into this database, in one transaction; what was imported
 /// before is recognised.
 pub fn import(
@@ -138,29 +167,13 @@ pub fn import(
     from: &Path,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Import, StoreError> {
-    let not_readable = |cause| StoreError::Sqlite {
-        operation: "opening",
-        path: from.to_path_buf(),
-        cause,
-    };
-    let failed = |cause| StoreError::Sqlite {
-        operation: "importing into",
-        path: path.to_path_buf(),
-        cause,
-    };
-    let name = literal(from);
-    let attach = connection.execute(
-        "attach database ?1 as original",
-        [literal_text(name.as_os_str())],
-    );
-    attach.map_err(not_readable)?;
-    let result = (|| {
+    let import = with_attached(connection, path, from, |connection| {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let has_events = has_columns(&transaction, "original", "outage_events", EVENT_COLUMNS)?;
-        let events = has_events.then_some("original.outage_events");
-        let writer = writer_of(&transaction, "original")?;
-        let checks = "original.ping_results";
-        let own = OwnRows::begin(&transaction, "original")?;
+        let has_events = has_columns(&transaction, ATTACHED, "outage_events", EVENT_COLUMNS)?;
+        let events = has_events.then_some("other.outage_events");
+        let writer = writer_of(&transaction, ATTACHED)?;
+        let checks = "other.ping_results";
+        let own = OwnRows::begin(&transaction, ATTACHED)?;
         if own.is_none()
             && let Some(why) = zone::known_in_another_zone(&transaction, checks, writer)?
         {
@@ -172,10 +185,7 @@ pub fn import(
         }
         transaction.commit()?;
         Ok(Ok(import))
-    })();
-    let detached = connection.execute_batch("detach database original");
-    let import = result.map_err(failed)?;
-    detached.map_err(failed)?;
+    })?;
     import.map_err(|why| StoreError::WrongZone {
         path: from.to_path_buf(),
         why,

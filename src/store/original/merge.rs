@@ -5,12 +5,11 @@ use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension, TransactionBehavior, params};
 
-use super::import::Import;
+use super::import::{ATTACHED, Import, with_attached};
 use super::own::import_rows;
 use crate::pure::model::HostId;
 use crate::pure::time::UtcMillis;
 use crate::store::error::StoreError;
-use crate::store::file::{literal, literal_text};
 
 /// Hosts are the same if their identity is. Their newer name is the one here.
 const ENTER_HOSTS: &str = "
@@ -65,26 +64,11 @@ pub fn merge(
     from: &Path,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Import, StoreError> {
-    let not_readable = |cause| StoreError::Sqlite {
-        operation: "opening",
-        path: from.to_path_buf(),
-        cause,
-    };
-    let name = literal(from);
-    let attach = "attach database ?1 as other";
-    connection
-        .execute(attach, [literal_text(name.as_os_str())])
-        .map_err(not_readable)?;
-    let merged = merge_attached(connection, progress);
-    let detached =
-        connection.execute_batch("drop table if exists temp.ace_host_here; detach database other");
-    merged
-        .and_then(|import| detached.map(|()| import))
-        .map_err(|cause| StoreError::Sqlite {
-            operation: "importing into",
-            path: path.to_path_buf(),
-            cause,
-        })
+    with_attached(connection, path, from, |connection| {
+        let merged = merge_attached(connection, progress);
+        let dropped = connection.execute_batch("drop table if exists temp.ace_host_here");
+        merged.and_then(|import| dropped.map(|()| import))
+    })
 }
 
 fn merge_attached(
@@ -119,7 +103,7 @@ fn merge_attached(
         progress(total * index / hosts.len() as u64, total);
     }
     import.known = total.saturating_sub(import.checks);
-    import.events = import_rows(&transaction, "other", |table| table.ours)?;
+    import.events = import_rows(&transaction, ATTACHED, |table| table.ours)?;
     transaction.execute(END_OUTAGES, [events_before.unwrap_or(0)])?;
     transaction.execute_batch(MERGE_SUMS)?;
     transaction.commit()?;

@@ -8,7 +8,7 @@ use crate::pure::run_clock::{ClockStep, Correction, SAME_STEP_MS, Why};
 use crate::pure::time::{LATEST_MS, UtcMillis, parse_instant};
 use crate::store::columns::{ReadRows, instant_of, length_ms, text, value};
 use crate::store::rollup::due::mark_stale;
-use crate::store::rows::next_millisecond;
+use crate::store::rows::{host_ids, next_millisecond};
 use rusqlite::{Connection, Row, params};
 use serde_json::Value;
 use std::ops::RangeInclusive;
@@ -275,7 +275,7 @@ pub fn redate(
         return Ok(0);
     }
     let mut moved = 0;
-    for host_id in hosts(connection)? {
+    for host_id in host_ids(connection)? {
         let checks = each_moved(connection, "check_result", host_id, times, by_ms)?;
         for at in &checks {
             move_check(connection, host_id, *at, at.saturating_add(by_ms))?;
@@ -309,12 +309,6 @@ pub fn redate(
         connection.execute(sql, params![times.start(), times.end(), by_ms])?;
     }
     Ok(moved)
-}
-
-fn hosts(connection: &Connection) -> rusqlite::Result<Vec<HostId>> {
-    connection
-        .prepare_cached("select id from host")?
-        .read_all([], |row| row.get(0))
 }
 
 fn each_moved(

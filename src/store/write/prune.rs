@@ -13,6 +13,7 @@ use crate::pure::time::{UtcMillis, nanoseconds};
 use crate::store::columns::{ReadRows, flag};
 use crate::store::error::StoreError;
 use crate::store::rollup::due;
+use crate::store::rows::host_ids;
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Pruned {
@@ -116,7 +117,6 @@ impl Database {
         rollups_before: UtcMillis,
         limit: u32,
     ) -> rusqlite::Result<Pruned> {
-        const HOSTS: &str = "select id from host";
         const NOTE_CUT: &str =
             "update pruning set pruned_before = max(cast(pruned_before as integer), ?1)";
         const ROLLUPS: &str = "delete from rollup where hour < ?1";
@@ -126,9 +126,7 @@ impl Database {
                                    where (select min(hour) from rollup where host_id = h.id) < ?1)";
         let mut pruned = Pruned::default();
         let connection = self.connection();
-        let hosts: Vec<HostId> = connection
-            .prepare_cached(HOSTS)?
-            .read_all([], |row| row.get(0))?;
+        let hosts = host_ids(connection)?;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         // Including the hour of the cut: its roll-up could not be made afterwards.
         if due::make_due(&transaction, before.hour().next())? {
