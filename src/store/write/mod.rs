@@ -7,7 +7,6 @@ pub mod clock;
 pub mod database;
 pub mod events;
 pub mod hosts;
-pub mod keeping;
 pub mod ledger;
 pub mod loss;
 pub mod notices;

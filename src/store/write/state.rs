@@ -20,6 +20,7 @@ use std::thread;
 use std::time::Duration;
 
 mod clock_steps;
+mod keeping;
 mod replace;
 mod scrub;
 
@@ -56,7 +57,7 @@ impl Order {
 }
 
 /// A result is written this soon while a user may be waiting for it.
-pub(super) const SOON: Duration = Duration::from_millis(1500);
+const SOON: Duration = Duration::from_millis(1500);
 
 /// How often the time of the monitor's last activity is written when there is nothing else to
 /// write.
@@ -77,7 +78,7 @@ const VIEWER_POLL: Duration = Duration::from_secs(2);
 const STARTUP: Duration = Duration::from_secs(60);
 
 /// How soon a failed commit is retried.
-pub(super) const RETRY: Duration = Duration::from_secs(10);
+const RETRY: Duration = Duration::from_secs(10);
 
 /// This many records are written at once: with many hosts, waiting costs memory and saves
 /// little.
@@ -93,40 +94,40 @@ const PRUNE_EVERY: Duration = Duration::from_secs(3600);
 const PRUNE_ROWS: u32 = 1000;
 
 pub struct WriterState {
-    pub(super) database: Database,
-    pub(super) clock: Arc<dyn Clock>,
-    pub(super) settings: StoreSettings,
-    pub(super) started: Monotonic,
-    pub(super) last_flush: Monotonic,
+    database: Database,
+    clock: Arc<dyn Clock>,
+    settings: StoreSettings,
+    started: Monotonic,
+    last_flush: Monotonic,
     /// When what was committed was last made safe from a power cut.
-    pub(super) last_sync: Monotonic,
+    last_sync: Monotonic,
     /// When the oldest record came that is not.
-    pub(super) unsynced_since: Option<Monotonic>,
-    pub(super) viewed_until: Monotonic,
-    pub(super) viewer_poll_at: Monotonic,
-    pub(super) pending: VecDeque<Record>,
-    pub(super) states: HashMap<Arc<Host>, State>,
-    pub(super) scene: Scene,
-    pub(super) flush_at: Monotonic,
-    pub(super) prune_at: Monotonic,
-    pub(super) scrub_at: Monotonic,
-    pub(super) scrub: Scrub,
+    unsynced_since: Option<Monotonic>,
+    viewed_until: Monotonic,
+    viewer_poll_at: Monotonic,
+    pending: VecDeque<Record>,
+    states: HashMap<Arc<Host>, State>,
+    scene: Scene,
+    flush_at: Monotonic,
+    prune_at: Monotonic,
+    scrub_at: Monotonic,
+    scrub: Scrub,
     /// As they were last read.
-    pub(super) clocks: ClockSample,
+    clocks: ClockSample,
     /// When the clock was last set, or this run began.
-    pub(super) clock_set_at: Monotonic,
+    clock_set_at: Monotonic,
     /// Steps of the clock that the database has not been corrected for yet, in order.
-    pub(super) corrections: VecDeque<(ClockStep, Vec<Correction>)>,
-    pub(super) wake: Option<SyncSender<()>>,
+    corrections: VecDeque<(ClockStep, Vec<Correction>)>,
+    wake: Option<SyncSender<()>>,
     /// When a damaged file was last replaced.
-    pub(super) replaced_at: Option<Monotonic>,
-    pub(super) is_failing: bool,
+    replaced_at: Option<Monotonic>,
+    is_failing: bool,
     /// Whether it fails because another program holds the database.
-    pub(super) is_locked: bool,
-    pub(super) dropped: usize,
+    is_locked: bool,
+    dropped: usize,
     pub(super) backlog: Arc<Backlog>,
     /// Shows other processes that this one runs.
-    pub(super) lock: Option<MonitorLock>,
+    lock: Option<MonitorLock>,
 }
 
 impl WriterState {
@@ -375,7 +376,7 @@ impl WriterState {
 
     /// Writes the pending records and the time of the last activity. On failure they stay
     /// pending.
-    pub(super) fn flush(&mut self, run: RunState) {
+    fn flush(&mut self, run: RunState) {
         self.watch_clock(&self.clock.clocks());
         self.write(self.now(), run);
     }

@@ -4,21 +4,21 @@
 use std::thread;
 use std::time::Duration;
 
-use super::database::FileState;
-use super::record::RunState;
-use super::state::{COMMIT_BUSY_TIMEOUT, RETRY, SOON, WriterState};
+use super::{COMMIT_BUSY_TIMEOUT, RETRY, SOON, WriterState};
 use crate::pure::phrase;
 use crate::pure::run_clock::Correction;
 use crate::pure::time::Monotonic;
 use crate::store::error::StoreError;
 use crate::store::presence::MonitorLock;
+use crate::store::write::database::FileState;
+use crate::store::write::record::RunState;
 
 /// How soon a commit is tried again at the stop, when another program holds the database.
 const LOCK_POLL: Duration = Duration::from_millis(50);
 
 impl WriterState {
     /// Results are kept from now on. Only the first failure in a row is logged.
-    pub(super) fn fail(&mut self, error: &StoreError) {
+    pub(in crate::store::write) fn fail(&mut self, error: &StoreError) {
         if !self.is_failing {
             log::error!("{error}; results are kept in memory until it can be written");
         }
