@@ -6,7 +6,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::error::StoreError;
-use super::file::with_suffix;
+use super::file::{linked_to, with_suffix};
 use super::header::{APPLICATION, MAGIC};
 use super::schema::APPLICATION_ID;
 use crate::pure::time::UtcMillis;
@@ -69,16 +69,17 @@ fn is_begin_of_header(start: &[u8]) -> bool {
     start.len() < APPLICATION + 4 && (start.starts_with(MAGIC) || MAGIC.starts_with(start))
 }
 
-/// Whether a file is empty while its log is not: SQLite would delete the log.
-pub fn is_emptied(path: &Path) -> bool {
+/// Refuses a file that is empty while its log is not: SQLite would delete the log.
+pub fn require_not_emptied(path: &Path) -> Result<(), StoreError> {
     let len = |path: &Path| fs::metadata(path).map(|found| found.len()).ok();
-    len(path) == Some(0) && len(&with_suffix(path, "-wal")).is_some_and(|log| log > 0)
-}
-
-/// The file that a symbolic link names, beside which SQLite keeps the log; else the path itself.
-fn linked_to(path: &Path) -> PathBuf {
-    let linked = path.is_symlink().then(|| fs::canonicalize(path).ok());
-    linked.flatten().unwrap_or_else(|| path.to_path_buf())
+    let has_log = || len(&with_suffix(path, "-wal")).is_some_and(|log| log > 0);
+    if len(path) == Some(0) && has_log() {
+        return Err(StoreError::Damaged {
+            path: path.to_path_buf(),
+            what: "the file is empty, its log is not",
+        });
+    }
+    Ok(())
 }
 
 /// Renames a damaged file with its log or journal, so that SQLite finds them together under the new

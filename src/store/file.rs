@@ -37,6 +37,12 @@ pub fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
+/// The file that a symbolic link names, beside which SQLite keeps the log; else the path itself.
+pub fn linked_to(path: &Path) -> PathBuf {
+    let linked = path.is_symlink().then(|| std::fs::canonicalize(path).ok());
+    linked.flatten().unwrap_or_else(|| path.to_path_buf())
+}
+
 pub fn identity_of(path: &Path) -> Option<(u64, u64)> {
     std::fs::metadata(path)
         .ok()

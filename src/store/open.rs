@@ -8,7 +8,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::connection::prepare;
-use super::damage::is_emptied;
+use super::damage::require_not_emptied;
 use super::error::StoreError;
 use super::file::{FileKind, file_kind, literal};
 use super::original::import::Import;
@@ -21,12 +21,7 @@ pub fn open_to_write(
     path: &Path,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<(Connection, Option<Import>), StoreError> {
-    if is_emptied(path) {
-        return Err(StoreError::Damaged {
-            path: path.to_path_buf(),
-            what: "the file is empty, its log is not",
-        });
-    }
+    require_not_emptied(path)?;
     let failed = |operation| move |cause| StoreError::of_sqlite(operation, path, cause);
     require_one_name(path)?;
     let open = || -> rusqlite::Result<(Connection, FileKind)> {

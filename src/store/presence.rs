@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
-use super::file::with_suffix;
+use super::file::{linked_to, with_suffix};
 use crate::sys;
 
 const SUFFIX: &str = "-monitor";
@@ -49,8 +49,7 @@ impl Drop for MonitorLock {
 
 /// Beside the database itself, where a symbolic link leads to it: so does SQLite's log.
 fn lock_of(database: &Path) -> PathBuf {
-    let file = std::fs::canonicalize(database);
-    with_suffix(file.as_deref().unwrap_or(database), SUFFIX)
+    with_suffix(&linked_to(database), SUFFIX)
 }
 
 /// Whoever can open the file can lock it, so that is not more than can read the database.

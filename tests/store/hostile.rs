@@ -28,6 +28,15 @@ fn expect_no_crash(folder: &Path, what: &str) {
     }
 }
 
+/// A database with some records, and a configuration beside it.
+fn configured_sample() -> (TempDir, PathBuf) {
+    let folder = TempDir::new();
+    configure(&folder, FILE, &["127.0.0.1"]);
+    let path = folder.path().join(FILE);
+    sample(&path);
+    (folder, path)
+}
+
 /// The monitor starts and keeps running, or reports that it cannot.
 fn expect_monitor_survives(folder: &TempDir, what: &str) {
     let mut monitor = Monitor::start(folder);
@@ -446,10 +455,7 @@ fn one_cell_of_a_wrong_type_stops_neither_the_start_nor_the_writes_nor_a_command
         "update rollup set sent = 'x', none = 1.5, min_us = 9, max_us = 1, histogram = 7",
     ];
     for statement in statements {
-        let folder = TempDir::new();
-        configure(&folder, FILE, &["127.0.0.1"]);
-        let path = folder.path().join(FILE);
-        sample(&path);
+        let (folder, path) = configured_sample();
         let other = other_program(&path);
         other
             .execute_batch(statement)
@@ -505,10 +511,7 @@ fn a_manipulated_schema_causes_no_crash_and_no_endless_loop() {
         "pragma user_version = -7",
     ];
     for schema in schemas {
-        let folder = TempDir::new();
-        configure(&folder, FILE, &["127.0.0.1"]);
-        let path = folder.path().join(FILE);
-        sample(&path);
+        let (folder, path) = configured_sample();
         let other = other_program(&path);
         if let Err(error) = other.execute_batch(schema) {
             assert!(schema.starts_with("alter"), "{schema}: {error}");

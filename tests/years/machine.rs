@@ -392,6 +392,17 @@ impl SimulatedSocket {
         read.sort_by_key(|arrival| arrival.at);
         read
     }
+
+    /// The request of a ping, of which its answer has the contents.
+    fn write_request(&self, sequence: u16, batch: &mut [u8], run: &CheckRun) {
+        icmp::write_request(
+            batch,
+            run.version(),
+            self.identifier,
+            sequence,
+            run.cookie(),
+        );
+    }
 }
 
 impl PingSocket for SimulatedSocket {
@@ -446,13 +457,7 @@ impl PingSocket for SimulatedSocket {
     fn read(&mut self, batch: &mut Vec<u8>, run: &mut CheckRun) {
         let clocks = self.machine.clocks();
         for arrival in self.arrived(false) {
-            icmp::write_request(
-                batch,
-                run.version(),
-                self.identifier,
-                arrival.sequence,
-                run.cookie(),
-            );
+            self.write_request(arrival.sequence, batch, run);
             batch[0] = run.version().reply_type();
             let time = ReceiveTime {
                 kernel_ns: Some(self.machine.world.wall(arrival.at)),
@@ -468,13 +473,7 @@ impl PingSocket for SimulatedSocket {
         }
         let errors = self.arrived(true);
         for arrival in &errors {
-            icmp::write_request(
-                batch,
-                run.version(),
-                self.identifier,
-                arrival.sequence,
-                run.cookie(),
-            );
+            self.write_request(arrival.sequence, batch, run);
             let error = arrival.error.expect("an error");
             run.received_error(batch, error);
         }

@@ -6,7 +6,7 @@ use rusqlite::{Connection, Row};
 
 use crate::store::columns::ReadRows;
 use crate::store::connection::open_any_to_read;
-use crate::store::damage::is_emptied;
+use crate::store::damage::require_not_emptied;
 use crate::store::error::StoreError;
 use crate::store::file::{FileKind, database_id, file_kind, identity_of};
 use crate::store::frozen::Frozen;
@@ -51,12 +51,7 @@ impl Reader {
         if !path.exists() {
             return Ok(None);
         }
-        if is_emptied(path) {
-            return Err(StoreError::Damaged {
-                path: path.to_path_buf(),
-                what: "the file is empty, its log is not",
-            });
-        }
+        require_not_emptied(path)?;
         let failed = |cause| StoreError::of_sqlite("opening database", path, cause);
         let identity = identity_of(path);
         let (connection, frozen) = open_any_to_read(path, may_read_log).map_err(failed)?;

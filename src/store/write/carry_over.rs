@@ -7,7 +7,7 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, Transaction, params_from_iter};
 
 use crate::store::connection::open_to_read;
-use crate::store::damage::is_emptied;
+use crate::store::damage::require_not_emptied;
 use crate::store::file::with_suffix;
 
 const WAITING: &str = "select id from notice where told_at is null";
@@ -30,9 +30,11 @@ const TABLES: [(&str, &str); 8] = [
 /// Copies what is readable of each table into the new file; what is not is left.
 pub fn carry_over(damaged: &Path, new: &mut Connection) {
     // SQLite would delete the log of an empty file.
-    let old = (!is_emptied(damaged)).then(|| open_to_read(damaged));
+    let old = require_not_emptied(damaged)
+        .ok()
+        .and_then(|()| open_to_read(damaged).ok());
     let lost: Vec<&str> = match old {
-        Some(Ok(old)) => TABLES
+        Some(old) => TABLES
             .into_iter()
             .filter(|(table, rows)| {
                 let rows = rows.replace("WAITING", WAITING);
@@ -40,7 +42,7 @@ pub fn carry_over(damaged: &Path, new: &mut Connection) {
             })
             .map(|(table, _)| table)
             .collect(),
-        Some(Err(_)) | None => TABLES.map(|(table, _)| table).to_vec(),
+        None => TABLES.map(|(table, _)| table).to_vec(),
     };
     // Made for reading the log, which keeps what it needs.
     drop(std::fs::remove_file(with_suffix(damaged, "-shm")));
