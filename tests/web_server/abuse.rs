@@ -30,21 +30,24 @@ fn survives(abuse: impl FnOnce(&ChildServer)) {
     assert!(server.threads() <= 64 + 8, "{} threads", server.threads());
 }
 
+/// Clients that wait. Every other one has sent the beginning of a head.
+fn idle_clients(server: &ChildServer, count: usize) -> Vec<Client> {
+    let idle = |number: usize| {
+        let mut client = server.client();
+        client.send(if number.is_multiple_of(2) {
+            ""
+        } else {
+            "GET / HTTP/1.1\r\nX: "
+        });
+        client
+    };
+    (0..count).map(idle).collect()
+}
+
 #[test]
 fn five_hundred_idle_connections_do_not_block_others() {
     survives(|server| {
-        let idle: Vec<Client> = (0..500)
-            .map(|number| {
-                let mut client = server.client();
-                // Every other one has sent the beginning of a head.
-                client.send(if number % 2 == 0 {
-                    ""
-                } else {
-                    "GET / HTTP/1.1\r\nX: "
-                });
-                client
-            })
-            .collect();
+        let idle = idle_clients(server, 500);
         server.assert_responsive();
         drop(idle);
     });
@@ -423,17 +426,7 @@ fn clients_that_keep_every_slot_busy_leave_others_a_prompt_503() {
 #[test]
 fn all_kinds_of_greedy_clients_at_once_block_nobody() {
     survives(|server| {
-        let idle: Vec<Client> = (0..300)
-            .map(|number| {
-                let mut client = server.client();
-                client.send(if number % 2 == 0 {
-                    ""
-                } else {
-                    "GET / HTTP/1.1\r\nX: "
-                });
-                client
-            })
-            .collect();
+        let idle = idle_clients(server, 300);
         let mut unread: Vec<Client> = (0..64).map(|_| server.client()).collect();
         for client in &mut unread {
             client.send_request("GET", "/endless", "");
