@@ -33,9 +33,20 @@ pub struct Replies {
     is_interrupted: bool,
 }
 
-#[derive(Clone, Copy, Debug)]
+/// Either replies only or silence only.
+#[derive(Clone, Debug)]
 struct Run {
     is_answered: bool,
+    /// In the order of time, at least one. A host that is checked every five minutes is pinged every
+    /// second or two while another one is silent: distributed over all of a run of weeks, the pings of
+    /// such a minute would count as none.
+    stretches: Vec<Stretch>,
+}
+
+/// Pings each within [`DENSE_GAP_MS`] of the one before, or many older ones. They count as evenly
+/// distributed from the first to the last.
+#[derive(Clone, Copy, Debug)]
+struct Stretch {
     first: UtcMillis,
     last: UtcMillis,
     pings: u32,
@@ -50,6 +61,11 @@ const MARGIN_MS: i64 = 2_000;
 const TOGETHER_MS: i64 = 5_000;
 /// The time before an outage in which losses count too.
 const LOSSY_SPAN_MS: i64 = 60_000;
+/// While a host is silent, the others are pinged at least this often: every ten seconds, and the
+/// time that a ping waits for its reply.
+const DENSE_GAP_MS: i64 = 15_000;
+/// A longer run counts its oldest ones as one.
+const MAX_STRETCHES: usize = 4;
 /// Fewer answered pings in a row may be chance while most are lost.
 const MIN_RUN_PINGS: u32 = 3;
 
@@ -109,13 +125,12 @@ impl Replies {
         }
         self.since = Some(self.since.map_or(at, |since| since.min(at)));
         let is_answered = answer == Answer::Answered;
-        // Replies before and after a loss of the link are two runs: the pings of a run count as
-        // evenly distributed over its time.
+        // Replies before and after a loss of the link are two runs: the pings of a stretch count
+        // as evenly distributed over its time.
         let is_new = std::mem::take(&mut self.is_interrupted) && is_answered;
         match self.runs.back_mut() {
             Some(run) if run.is_answered == is_answered && !is_new => {
-                (run.first, run.last) = (run.first.min(at), run.last.max(at));
-                run.pings = run.pings.saturating_add(1);
+                run.add(at);
             }
             _ => {
                 if self.runs.len() == MAX_RUNS {
@@ -123,9 +138,7 @@ impl Replies {
                 }
                 self.runs.push_back(Run {
                     is_answered,
-                    first: at,
-                    last: at,
-                    pings: 1,
+                    stretches: vec![Stretch::of(at)],
                 });
             }
         }
@@ -137,32 +150,32 @@ impl Replies {
 
     pub fn last_reply(&self) -> Option<UtcMillis> {
         let answered = self.runs.iter().rev().find(|run| run.is_answered);
-        answered.map(|run| run.last)
+        answered.map(|run| run.last())
     }
 
     pub fn last_silence(&self) -> Option<UtcMillis> {
         let silent = self.runs.iter().rev().find(|run| !run.is_answered);
-        silent.map(|run| run.last)
+        silent.map(|run| run.last())
     }
 
     /// The last reply before an instant.
     pub fn last_reply_before(&self, at: UtcMillis) -> Option<UtcMillis> {
         let mut answered = self.runs.iter().rev().filter(|run| run.is_answered);
-        let run = answered.find(|run| run.first < at)?;
-        Some(run.last.min(UtcMillis(at.0 - 1)))
+        let run = answered.find(|run| run.first() < at)?;
+        Some(run.last().min(UtcMillis(at.0 - 1)))
     }
 
     /// The time between two runs is divided between them.
     fn share(&self, from: i64, to: i64) -> Share {
         let mut share = Share::default();
-        let middle = |a: Run, b: Run| a.last.0 + (b.first.0 - a.last.0) / 2;
+        let middle = |a: &Run, b: &Run| a.last().0 + (b.first().0 - a.last().0) / 2;
         for (index, run) in self.runs.iter().enumerate() {
             let before = index.checked_sub(1).and_then(|index| self.runs.get(index));
-            let begin = before.map_or(run.first.0, |before| middle(*before, *run));
+            let begin = before.map_or(run.first().0, |before| middle(before, run));
             let end = self
                 .runs
                 .get(index + 1)
-                .map_or(run.last.0, |after| middle(*run, *after));
+                .map_or(run.last().0, |after| middle(run, after));
             let ms = (end.min(to) - begin.max(from)).max(0);
             let pings = run.pings_within(from, to);
             if run.is_answered {
@@ -202,9 +215,9 @@ impl Replies {
     fn is_established(&self, from: i64, to: i64, max_age_ms: i64) -> bool {
         self.runs.iter().any(|run| {
             run.is_answered
-                && run.pings >= MIN_RUN_PINGS
-                && run.first.0 <= to
-                && run.last.0 >= from.max(to - max_age_ms)
+                && run.pings() >= MIN_RUN_PINGS
+                && run.first().0 <= to
+                && run.last().0 >= from.max(to - max_age_ms)
         })
     }
 
@@ -212,20 +225,20 @@ impl Replies {
     /// instant: the outage began at any time since the last reply.
     pub fn failed_since(&self, outage: &OutageTime) -> Option<UtcMillis> {
         let (from, to) = (outage.from.0 - MARGIN_MS, outage.without_margins().1);
-        let silent = |run: &Run| !run.is_answered && run.first.0 <= to && run.last.0 >= from;
+        let silent = |run: &Run| !run.is_answered && run.first().0 <= to && run.last().0 >= from;
         let index = self.runs.iter().position(silent)?;
         let earliest = outage.last_reply.map_or(i64::MIN, |at| at.0 - TOGETHER_MS);
         let before = index.checked_sub(1).and_then(|index| self.runs.get(index));
-        let first = self.runs[index].first;
+        let first = self.runs[index].first();
         let is_together = first.0 >= earliest
-            && before.is_none_or(|before| before.last.0 <= outage.from.0 + TOGETHER_MS);
+            && before.is_none_or(|before| before.last().0 <= outage.from.0 + TOGETHER_MS);
         is_together.then_some(first)
     }
 
     /// Whether many of its pings are lost, again and again.
     fn is_lossy(&self, outage: &OutageTime, max_age_ms: i64) -> bool {
         let from = outage.from.0 - LOSSY_SPAN_MS.max(3 * max_age_ms);
-        let within = |run: &&Run| run.last.0 >= from && run.first.0 <= outage.to.0;
+        let within = |run: &&Run| run.last().0 >= from && run.first().0 <= outage.to.0;
         let (mut silences, mut silent, mut pings) = (0, 0, 0);
         for run in self.runs.iter().filter(within) {
             let count = u64::from(run.pings_within(from, outage.to.0));
@@ -251,22 +264,76 @@ impl Replies {
 
     /// The most answered pings in a row before an instant; `None` when it was not pinged then.
     pub fn longest_run_before(&self, at: UtcMillis) -> Option<u32> {
-        let before = self.runs.iter().filter(|run| run.first < at);
-        before
-            .map(|run| if run.is_answered { run.pings } else { 0 })
-            .max()
+        let before = self.runs.iter().filter(|run| run.first() < at);
+        let answered_before = |run: &Run| match run.is_answered {
+            true => run.pings_within(i64::MIN, at.0 - 1),
+            false => 0,
+        };
+        before.map(answered_before).max()
     }
 }
 
 impl Run {
-    /// Its pings in a span, as far as they are evenly distributed over it.
+    fn first(&self) -> UtcMillis {
+        self.stretches[0].first
+    }
+
+    fn last(&self) -> UtcMillis {
+        self.stretches[self.stretches.len() - 1].last
+    }
+
+    fn pings(&self) -> u32 {
+        let pings = self.stretches.iter().map(|stretch| stretch.pings);
+        pings.fold(0, u32::saturating_add)
+    }
+
+    fn add(&mut self, at: UtcMillis) {
+        let ping = Stretch::of(at);
+        match self.stretches.last_mut() {
+            Some(newest) if at.0 - newest.last.0 <= DENSE_GAP_MS => *newest = newest.and(ping),
+            _ => self.stretches.push(ping),
+        }
+        if self.stretches.len() > MAX_STRETCHES {
+            let oldest = self.stretches.remove(0);
+            self.stretches[0] = oldest.and(self.stretches[0]);
+        }
+    }
+
+    fn pings_within(&self, from: i64, to: i64) -> u32 {
+        let pings = self
+            .stretches
+            .iter()
+            .map(|stretch| stretch.pings_within(from, to));
+        pings.fold(0, u32::saturating_add)
+    }
+}
+
+impl Stretch {
+    fn of(at: UtcMillis) -> Stretch {
+        Stretch {
+            first: at,
+            last: at,
+            pings: 1,
+        }
+    }
+
+    fn and(self, other: Stretch) -> Stretch {
+        Stretch {
+            first: self.first.min(other.first),
+            last: self.last.max(other.last),
+            pings: self.pings.saturating_add(other.pings),
+        }
+    }
+
     fn pings_within(&self, from: i64, to: i64) -> u32 {
         let overlap = self.last.0.min(to) - self.first.0.max(from);
         if overlap < 0 {
             return 0;
         }
         let has_end_within = self.first.0 >= from || self.last.0 <= to;
-        let share = i64::from(self.pings) * overlap / (self.last.0 - self.first.0).max(1);
+        let span = (self.last.0 - self.first.0).max(1);
+        // 128 bits: the pings of ten years at one a second, times the milliseconds.
+        let share = i128::from(self.pings) * i128::from(overlap) / i128::from(span);
         u32::try_from(share)
             .unwrap_or(u32::MAX)
             .max(u32::from(has_end_within))
@@ -400,5 +467,70 @@ mod tests {
         assert_eq!(answered("-3+ 0- 5- 10- 16- 17+ 20+", true), Some(false));
         assert_eq!(answered("-3+ 0- 5- 10- 16- 17+ 20+", false), Some(true));
         assert_eq!(answered("0+ 5+ 10+ 16+ 17+ 20-", true), Some(true));
+    }
+
+    /// Two pings every five minutes for four weeks, all answered, and then pings at one a second.
+    fn four_weeks_and(seconds: std::ops::Range<i64>) -> Replies {
+        let mut replies = Replies::default();
+        let mut check = seconds.start - 4 * 7 * 86_400;
+        while check < seconds.start {
+            for at in [check, check + 1] {
+                replies.add(UtcMillis(at * 1000), Answer::Answered);
+            }
+            check += 300;
+        }
+        for at in seconds {
+            replies.add(UtcMillis(at * 1000), Answer::Answered);
+        }
+        replies
+    }
+
+    #[test]
+    fn pings_in_a_short_outage_count_after_weeks_of_rare_checks() {
+        for (seconds, conduct, gateway) in [
+            (1..20, Conduct::Answered, Some(true)),
+            // Not pinged between the checks: the last one was five minutes before.
+            (0..0, Conduct::Unclear, None),
+        ] {
+            let replies = four_weeks_and(seconds.clone());
+            assert_eq!(replies.conduct(&OUTAGE, 10_000), conduct, "{seconds:?}");
+            assert_eq!(replies.answered(&OUTAGE, true), gateway, "{seconds:?}");
+        }
+        // A check after the outage does not change what was pinged within it.
+        let mut replies = four_weeks_and(1..20);
+        replies.add(second(200.0), Answer::Answered);
+        assert_eq!(replies.conduct(&OUTAGE, 10_000), Conduct::Answered);
+    }
+
+    #[test]
+    fn single_losses_after_weeks_of_replies_are_not_most_of_the_pings() {
+        let mut replies = four_weeks_and(1..600);
+        for (at, answer) in (600..1000).map(|at| (at, Answer::of(at % 100 != 0))) {
+            replies.add(UtcMillis(at * 1000), answer);
+        }
+        let long = OutageTime {
+            to: UtcMillis(1_000_000),
+            ..OUTAGE
+        };
+        assert_eq!(replies.conduct(&long, 10_000), Conduct::Answered);
+    }
+
+    #[test]
+    fn a_gateway_is_reliable_by_its_replies_before_the_outage_alone() {
+        let replies = replies("-1+ 1+ 2+ 3+ 4+");
+        assert_eq!(replies.longest_run_before(second(0.0)), Some(1));
+        assert_eq!(replies.longest_run_before(second(3.5)), Some(4));
+        assert_eq!(replies.longest_run_before(second(-1.0)), None);
+    }
+
+    #[test]
+    fn pings_of_ten_years_at_one_a_second_are_counted_without_an_overflow() {
+        let run = Stretch {
+            first: UtcMillis(0),
+            last: UtcMillis(315_360_000_000),
+            pings: 315_360_000,
+        };
+        assert_eq!(run.pings_within(0, 315_360_000_000), 315_360_000);
+        assert_eq!(run.pings_within(1_000, 11_000), 10);
     }
 }

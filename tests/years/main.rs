@@ -48,7 +48,7 @@ fn judge(scenario: &Scenario) -> Vec<String> {
 /// mended.
 fn fixed_seeds() -> Vec<u64> {
     let count = if cfg!(debug_assertions) { 1 } else { 20 };
-    (10..=30).filter(|seed| *seed != 22).take(count).collect()
+    (10..30).take(count).collect()
 }
 
 fn seeds() -> Vec<u64> {
