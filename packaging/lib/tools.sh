@@ -25,8 +25,9 @@ install_packages() { # PACKAGE...
     echo "== installing $*"
     (
         export DEBIAN_FRONTEND=noninteractive
-        apt-get update -q
-        apt-get install -qy --no-install-recommends "$@"
+        # Another program may be installing something.
+        apt-get update -q -o DPkg::Lock::Timeout=300
+        apt-get install -qy -o DPkg::Lock::Timeout=300 --no-install-recommends "$@"
     ) >/dev/null
 }
 

@@ -43,13 +43,18 @@ fn judge(scenario: &Scenario) -> Vec<String> {
     wrong
 }
 
-/// The seeds that tests/run plays with the profile `years`: without optimisation a year takes some ten
-/// seconds, and one is played. Seed 22 is left out until what is open in tests/years/README.md is
-/// mended.
+/// The seeds that tests/run plays with the profile `years`. Without optimisation a year takes half a
+/// minute: one seed is played, and two weeks of it.
 fn fixed_seeds() -> Vec<u64> {
     let count = if cfg!(debug_assertions) { 1 } else { 20 };
     (10..30).take(count).collect()
 }
+
+const LENGTH: i64 = if cfg!(debug_assertions) {
+    YEAR / 26
+} else {
+    YEAR
+};
 
 fn seeds() -> Vec<u64> {
     match number("YEARS_SEED") {
@@ -69,7 +74,7 @@ fn a_year_of_every_seed_is_recorded_as_it_was() {
     let mut failed = Vec::new();
     let seeds = seeds();
     for &seed in &seeds {
-        let scenario = Scenario::random(seed, YEAR);
+        let scenario = Scenario::random(seed, LENGTH);
         let wrong = judge(&scenario);
         if let Some(first) = wrong.first() {
             println!("seed {seed}:\n  {}", wrong.join("\n  "));
@@ -80,7 +85,9 @@ fn a_year_of_every_seed_is_recorded_as_it_was() {
         }
     }
     let seconds = began.elapsed().as_secs_f64();
-    println!("PROOF {} line-years in {seconds:.1} s", seeds.len());
+    if LENGTH == YEAR {
+        println!("PROOF {} line-years in {seconds:.1} s", seeds.len());
+    }
     assert!(failed.is_empty(), "seeds that fail: {failed:?}");
 }
 
