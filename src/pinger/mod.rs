@@ -150,7 +150,7 @@ impl<M: Machine> Pinger<M> {
         let mut last_run = self.machine.clocks();
         loop {
             let due = self.wait_for_name(tick, stop);
-            // A silent host is probed meanwhile.
+            // The host is probed meanwhile.
             let due = if detector.needs_probing() {
                 due
             } else {
@@ -177,13 +177,13 @@ impl<M: Machine> Pinger<M> {
             for interruption in self.held_up.drain(..) {
                 deliver(PingerEvent::Interruption(interruption));
             }
-            let needed_probing = detector.needs_probing();
+            let was_silent = detector.is_silent();
             let change = detector.add_check(
                 &CheckSample::of(&result, result.checked_at),
                 result.checked_at,
             );
-            let host_events = self.host_events(&result, previous, needed_probing, change.as_ref());
-            self.note_unsent_check(&result, needed_probing, &mut deliver);
+            let host_events = self.host_events(&result, previous, was_silent, change.as_ref());
+            self.note_unsent_check(&result, was_silent, &mut deliver);
             // The result first: the observations of the witness must follow it.
             deliver(PingerEvent::Check(*result));
             for event in host_events {
@@ -208,7 +208,7 @@ impl<M: Machine> Pinger<M> {
         &self,
         result: &CheckResult,
         (previous_target, previous_link): (Option<Target>, Option<Arc<Link>>),
-        needed_probing: bool,
+        was_silent: bool,
         change: Option<&OutageChange>,
     ) -> Vec<HostEvent> {
         let event = |kind| self.event(kind);
@@ -218,7 +218,7 @@ impl<M: Machine> Pinger<M> {
         } else if result.local_fault == Some(LocalFault::Link) {
             found.push(event(HostEventKind::CannotSend));
         } else if matches!(change, Some(OutageChange::Ended(..)))
-            || (needed_probing && result.received() > 0)
+            || (was_silent && result.received() > 0)
         {
             found.push(event(HostEventKind::AnswersAgain));
         }

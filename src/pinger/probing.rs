@@ -1,5 +1,5 @@
-//! Probes: single pings between two checks while a host is silent, so that the start and end of an
-//! outage are known to the second. Each probe has its own timeout; outcomes are delivered in the
+//! Probes: single pings between two checks while a host is silent or did not answer the newest ping,
+//! so that the start and end of an outage are known to the second. Each probe has its own timeout; outcomes are delivered in the
 //! order of sending. Meanwhile anything between this machine and the host may change, so the probes
 //! follow the host's name and the routes, and change their socket: a socket keeps its source
 //! address, and a NAT keeps the uplink of an ICMP identifier.
@@ -38,8 +38,8 @@ impl<M: Machine> ProbeSocket<M> {
 }
 
 impl<M: Machine> Pinger<M> {
-    /// Waits for the next tick and sends probes meanwhile, as long as the host is silent. Returns
-    /// whether `stop` was raised.
+    /// Waits for the next tick and sends probes meanwhile, until the host answers. Returns whether
+    /// `stop` was raised.
     pub(super) fn probe_until(
         &mut self,
         tick: Monotonic,
@@ -52,6 +52,7 @@ impl<M: Machine> Pinger<M> {
             && self.target.is_some()
             && detector.needs_probing()
         {
+            let was_silent = detector.is_silent();
             // The last ping of the check has waited for its timeout already.
             let first = self
                 .machine
@@ -63,7 +64,7 @@ impl<M: Machine> Pinger<M> {
             if is_stopped {
                 return true;
             }
-            if !detector.needs_probing() {
+            if was_silent && !detector.needs_probing() {
                 deliver(PingerEvent::HostEvent(
                     self.event(HostEventKind::AnswersAgain),
                 ));

@@ -3,6 +3,8 @@
 //! one. Checks that could not be made neither begin nor end an outage. Probes, the single pings
 //! between checks, do not begin one either; they determine when it began and ended. One reply alone
 //! ends no outage: if the next ping is lost the outage goes on, else it ended with the first reply.
+//! Likewise a check whose last ping is lost is followed by probes until one is answered: whether
+//! silence has begun is not left open until the next check.
 //! store/write/outages.rs records the changes; pinger/ uses it to decide whether to send probes.
 
 use crate::pure::sample::{CheckSample, LastReply, PingCounts, TrailingLoss};
@@ -74,7 +76,8 @@ impl Outage {
         let trailing_loss = last
             .and_then(|last| last.trailing_loss)
             .filter(|trailing_loss| {
-                (0..MAX_TRAILING_LOSS_AGE_MS).contains(&(check.at.0 - trailing_loss.since.0))
+                check.at >= trailing_loss.since
+                    && check.at.0.saturating_sub(trailing_loss.last.0) < MAX_TRAILING_LOSS_AGE_MS
             });
         let mut outage = Outage {
             start: trailing_loss.map_or(check.at, |trailing_loss| trailing_loss.since),
@@ -298,7 +301,9 @@ impl OutageDetector {
                 if is_answered {
                     *is_doubted &= last_reply.is_some_and(|last| last.trailing_loss.is_some());
                     *last_reply = Some(reply);
-                } else if let (Some(last_reply), true) = (last_reply, *is_doubted) {
+                } else if let Some(last_reply) = last_reply
+                    && (*is_doubted || last_reply.trailing_loss.is_some())
+                {
                     TrailingLoss::add(&mut last_reply.trailing_loss, at);
                 }
                 None
@@ -352,9 +357,8 @@ impl OutageDetector {
         matches!(self.condition, HostCondition::Down { .. })
     }
 
-    /// Whether the host is silent, or answered only one ping since, so that it is to be probed
-    /// between checks.
-    pub fn needs_probing(&self) -> bool {
+    /// Whether the host is silent, or answered only one ping since.
+    pub fn is_silent(&self) -> bool {
         !matches!(
             self.condition,
             HostCondition::Answers {
@@ -362,6 +366,18 @@ impl OutageDetector {
                 ..
             }
         )
+    }
+
+    /// Whether the host is to be probed between checks: it is silent, or did not answer the newest
+    /// ping.
+    pub fn needs_probing(&self) -> bool {
+        let lost_the_newest = |last: &LastReply| last.trailing_loss.is_some();
+        match &self.condition {
+            HostCondition::Answers { last_reply, .. } => {
+                self.is_silent() || last_reply.as_ref().is_some_and(lost_the_newest)
+            }
+            HostCondition::Suspected(_) | HostCondition::Down { .. } => true,
+        }
     }
 
     fn finish(&mut self, end: OutageEnd, last_reply: LastReply, is_doubted: bool) -> OutageChange {

@@ -314,6 +314,71 @@ fn numbers_of_any_size_do_not_overflow() {
     }
 }
 
+/// A check whose first ping is answered and whose other two, a second and two later, are lost.
+fn last_pings_lost(at_ms: i64) -> CheckSample {
+    CheckSample {
+        at: UtcMillis(at_ms),
+        sent: 3,
+        received: 1,
+        replies: ReplySpan::of(
+            [(0, true), (1000, false), (2000, false)]
+                .map(|(after, is_answered)| (UtcMillis(at_ms + after), is_answered))
+                .into_iter(),
+        ),
+    }
+}
+
+#[test]
+fn whether_silence_has_begun_with_the_last_ping_of_a_check_is_found_out_by_probes() {
+    let interval = 600_000;
+    for (probes, start, earliest, lost, why) in [
+        (
+            &[(3_000, false), (4_000, true)][..],
+            interval,
+            4_000,
+            5,
+            "it answered in between",
+        ),
+        (
+            &[(3_000, false), (599_000, false)],
+            1_000,
+            0,
+            9,
+            "it was silent all the time",
+        ),
+        (
+            &[],
+            interval,
+            0,
+            5,
+            "not pinged for ten minutes: silence is known since the check",
+        ),
+    ] {
+        let mut detector = OutageDetector::new(OutageRules::default(), None);
+        assert_eq!(detector.add_check(&check(0, 5), NOW), None);
+        assert!(!detector.needs_probing(), "all pings were answered");
+        assert_eq!(detector.add_check(&last_pings_lost(0), NOW), None);
+        assert!(detector.needs_probing() && !detector.is_silent(), "{why}");
+        for (at, is_answered) in probes {
+            assert_eq!(detector.add_probe(UtcMillis(*at), *is_answered), None);
+            assert_eq!(detector.needs_probing(), !is_answered, "{why}");
+        }
+        let silent = CheckSample {
+            at: UtcMillis(interval),
+            ..check(0, 0)
+        };
+        let Some(OutageChange::Began(outage)) = detector.add_check(&silent, NOW) else {
+            panic!("{why}")
+        };
+        assert_eq!(
+            (outage.start, outage.earliest_start),
+            (UtcMillis(start), Some(UtcMillis(earliest))),
+            "{why}"
+        );
+        assert_eq!(outage.pings.map(|pings| pings.lost), Some(lost), "{why}");
+    }
+}
+
 /// Deterministic pseudo-random numbers below a bound.
 fn random(seed: u64) -> impl FnMut(u64) -> u64 {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;

@@ -290,7 +290,9 @@ impl Run {
     fn add(&mut self, at: UtcMillis) {
         let ping = Stretch::of(at);
         match self.stretches.last_mut() {
-            Some(newest) if at.0 - newest.last.0 <= DENSE_GAP_MS => *newest = newest.and(ping),
+            Some(newest) if at.0.saturating_sub(newest.last.0) <= DENSE_GAP_MS => {
+                *newest = newest.and(ping);
+            }
             _ => self.stretches.push(ping),
         }
         if self.stretches.len() > MAX_STRETCHES {
@@ -326,12 +328,12 @@ impl Stretch {
     }
 
     fn pings_within(&self, from: i64, to: i64) -> u32 {
-        let overlap = self.last.0.min(to) - self.first.0.max(from);
+        let overlap = self.last.0.min(to).saturating_sub(self.first.0.max(from));
         if overlap < 0 {
             return 0;
         }
         let has_end_within = self.first.0 >= from || self.last.0 <= to;
-        let span = (self.last.0 - self.first.0).max(1);
+        let span = self.last.0.saturating_sub(self.first.0).max(1);
         // 128 bits: the pings of ten years at one a second, times the milliseconds.
         let share = i128::from(self.pings) * i128::from(overlap) / i128::from(span);
         u32::try_from(share)
@@ -532,5 +534,11 @@ mod tests {
         };
         assert_eq!(run.pings_within(0, 315_360_000_000), 315_360_000);
         assert_eq!(run.pings_within(1_000, 11_000), 10);
+        // Instants that only a damaged clock has.
+        let mut replies = Replies::default();
+        for at in [i64::MIN, 0, i64::MAX, i64::MIN] {
+            replies.add(UtcMillis(at), Answer::Answered);
+        }
+        assert_eq!(replies.runs[0].pings_within(i64::MIN, i64::MAX), 4);
     }
 }

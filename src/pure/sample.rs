@@ -126,13 +126,32 @@ pub struct LastReply {
 pub struct TrailingLoss {
     /// When the first of them was sent.
     pub since: UtcMillis,
+    /// When the last of them was sent.
+    pub last: UtcMillis,
     pub lost: u32,
 }
 
 impl TrailingLoss {
+    fn of(at: UtcMillis) -> TrailingLoss {
+        TrailingLoss {
+            since: at,
+            last: at,
+            lost: 1,
+        }
+    }
+
+    /// Adds a ping that was lost after these.
     pub fn add(loss: &mut Option<TrailingLoss>, at: UtcMillis) {
-        let loss = loss.get_or_insert(TrailingLoss { since: at, lost: 0 });
-        loss.lost = loss.lost.saturating_add(1);
+        *loss = Some(loss.map_or(TrailingLoss::of(at), |loss| loss.and(TrailingLoss::of(at))));
+    }
+
+    /// These and those that were lost after them.
+    pub fn and(self, more: TrailingLoss) -> TrailingLoss {
+        TrailingLoss {
+            since: self.since,
+            last: more.last,
+            lost: self.lost.saturating_add(more.lost),
+        }
     }
 }
 

@@ -188,6 +188,72 @@ fn probes_to_a_silent_host_without_an_outage_count_across_commits() {
     );
 }
 
+/// Whatever was written together: a check and the probes after it may be in one commit or in several.
+#[test]
+fn probes_count_the_same_in_one_commit_and_in_several() {
+    let one = host("one", "192.0.2.1");
+    let cases: [(u16, Vec<Record>, Option<&str>, &str); 3] = [
+        (
+            2,
+            vec![
+                pings(&one, 0, "rr").into(),
+                pings(&one, 60, "ss").into(),
+                probe(&one, 63, true),
+                probe(&one, 64, true),
+                pings(&one, 120, "ss").into(),
+            ],
+            None,
+            "the host answered between the silent checks",
+        ),
+        (
+            1,
+            vec![
+                pings(&one, 0, "rss").into(),
+                probe(&one, 4, false),
+                probe(&one, 5, true),
+                pings(&one, 60, "sss").into(),
+            ],
+            Some("13:25.000|14:20.000|3"),
+            "the host answered after the last pings of the check were lost",
+        ),
+        (
+            1,
+            vec![
+                pings(&one, 0, "rss").into(),
+                probe(&one, 4, false),
+                probe(&one, 400, false),
+                pings(&one, 403, "sss").into(),
+            ],
+            Some("13:20.000|13:21.000|7"),
+            "the host did not answer since",
+        ),
+    ];
+    for (down_after, records, event, why) in cases {
+        for split in 0..=records.len() {
+            let folder = TempDir::new();
+            let path = folder.path().join(FILE);
+            let mut scene = Scene::default();
+            let mut records = records.clone();
+            let later = records.split_off(split);
+            for (records, now) in [(records, 410), (later, 420)] {
+                let mut database = open(&path);
+                database.set_outage_rules(ace_connection_logger::pure::outage::OutageRules {
+                    down_after,
+                    up_after: 1,
+                });
+                write_all(&mut database, &mut scene, records, &[], now);
+            }
+            let query = "select substr(earliest_start, 15), substr(start_time, 15), packets_lost from outage_events";
+            let expected: Vec<&str> = event.into_iter().collect();
+            assert_eq!(
+                rows(&path, query),
+                expected,
+                "{why}, {split} in the first commit"
+            );
+        }
+    }
+}
+
 #[test]
 fn the_cause_is_judged_with_its_evidence_when_an_outage_begins_and_when_it_ends() {
     let folder = TempDir::new();

@@ -48,9 +48,12 @@ struct Open {
     outage: Outage,
 }
 
-/// The probes to a silent host that has no outage yet.
+/// The probes to a host that has no outage yet, since it fell silent or did not answer the last ping
+/// of a check.
 #[derive(Clone, Copy, Default)]
 struct Suspicion {
+    /// When the newest of them was sent.
+    noted_at: Option<UtcMillis>,
     replied_at: Option<UtcMillis>,
     /// Lost probes since then.
     lost: i64,
@@ -134,9 +137,7 @@ impl<'c> Outages<'c> {
                 if !detector.needs_probing() {
                     return Ok(());
                 }
-                self.record_suspicion(host_id, probe, suspicion)?;
-                // The detector is not kept: the recorded probes suffice.
-                return Ok(());
+                return self.record_suspicion(host_id, probe, suspicion);
             }
         };
         let change = tracked.detector.add_probe(probe.at, probe.is_answered);
@@ -163,11 +164,14 @@ impl<'c> Outages<'c> {
                 change,
             });
         }
-        self.detectors.insert(host_id, tracked);
+        // Without an ongoing event, what is recorded suffices, as in a later transaction.
+        if tracked.event_id.is_some() {
+            self.detectors.insert(host_id, tracked);
+        }
         Ok(())
     }
 
-    /// The detector of a host with an ongoing event, or of this transaction.
+    /// The detector of a host with an ongoing event.
     fn tracked(
         &mut self,
         host_id: HostId,
@@ -219,7 +223,7 @@ impl<'c> Outages<'c> {
         at: UtcMillis,
         newest: &[CheckSample],
     ) -> rusqlite::Result<Suspicion> {
-        const SUSPICION: &str = "select replied_at, lost, silent_since from doubt where host_id = ?1 and noted_at > ?2 and noted_at < ?3";
+        const SUSPICION: &str = "select replied_at, lost, silent_since, noted_at from doubt where host_id = ?1 and noted_at > ?2 and noted_at < ?3";
         let answered_at = newest
             .iter()
             .find(|check| !check.is_silent())
@@ -229,6 +233,7 @@ impl<'c> Outages<'c> {
                 replied_at: value(row, 0),
                 lost: value(row, 1).unwrap_or(0).clamp(0, MAX_LOST_PROBES),
                 silent_since: value(row, 2),
+                noted_at: value(row, 3),
             })
         };
         let found = self
@@ -305,6 +310,7 @@ impl<'c> Outages<'c> {
             .filter(|since| counted.last().is_none_or(|check| *since < check.at))
             .map(|since| TrailingLoss {
                 since,
+                last: suspicion.noted_at.map_or(since, |last| last.max(since)),
                 lost: u32::try_from(suspicion.lost).unwrap_or(u32::MAX),
             });
         let before = newest.get(silent);
@@ -315,15 +321,16 @@ impl<'c> Outages<'c> {
         };
         let last = before
             .map(CheckSample::last_reply)
-            .or(suspicion.replied_at.map(at_probe));
-        let mut detector = match last {
-            Some(last) if is_doubted => OutageDetector::doubting(
-                self.rules,
-                LastReply {
-                    trailing_loss: lost_before.or(last.trailing_loss),
-                    ..last
+            .or(suspicion.replied_at.map(at_probe))
+            .map(|last| LastReply {
+                trailing_loss: match (last.trailing_loss, lost_before) {
+                    (Some(of_check), Some(of_probes)) => Some(of_check.and(of_probes)),
+                    (of_check, of_probes) => of_check.or(of_probes),
                 },
-            ),
+                ..last
+            });
+        let mut detector = match last {
+            Some(last) if is_doubted => OutageDetector::doubting(self.rules, last),
             last => OutageDetector::new(self.rules, last),
         };
         for check in counted.iter().rev() {
