@@ -281,6 +281,8 @@ mod tests {
             wrap("one two  three\nfour", 10, "  "),
             "  one two\n  three\n  four\n"
         );
+        assert_eq!(wrap("abc de", 8, "  "), "  abc de\n");
+        assert_eq!(wrap("abc de", 7, "  "), "  abc\n  de\n");
         assert_eq!(wrap("abcdefghijkl x", 8, "  "), "  abc...\n  x\n");
         assert_eq!(wrap(" ", 8, "  "), "");
     }
