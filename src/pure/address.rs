@@ -183,6 +183,22 @@ mod tests {
     }
 
     #[test]
+    fn only_a_literal_has_an_ip_address() {
+        for (text, ip, is_gateway, is_name) in [
+            ("gateway", None, true, false),
+            ("8.8.8.8", Some("8.8.8.8"), false, false),
+            ("fe80::1%eth0", Some("fe80::1"), false, false),
+            ("localhost", None, false, true),
+        ] {
+            let address = HostAddress::from(text);
+            let ip = ip.map(|ip| ip.parse().expect("an address"));
+            assert_eq!(address.ip(), ip, "{text}");
+            assert_eq!(address.is_gateway(), is_gateway, "{text}");
+            assert_eq!(address.is_name(), is_name, "{text}");
+        }
+    }
+
+    #[test]
     fn a_family_is_stored_as_4_6_or_0() {
         for family in [None, Some(IpVersion::V4), Some(IpVersion::V6)] {
             let column = IpVersion::family_column(family);

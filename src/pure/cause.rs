@@ -287,6 +287,7 @@ mod tests {
             ("gateway+ silent 1 apart 1", Cause::Host),
             ("gateway- apart 1", Cause::Host),
             ("gateway- reliable silent 2", Cause::Gateway),
+            ("reliable silent 2", Cause::Unknown),
             ("gateway- silent 2 reach 0", Cause::Gateway),
             ("", Cause::Unknown),
             ("near+ 1", Cause::Unknown),
@@ -318,6 +319,7 @@ mod tests {
             ("gateway+ reach 7 cut", Cause::Unknown),
             // Two hosts of one distant network.
             ("gateway+ silent 1 reach 7 whole", Cause::Unknown),
+            ("gateway+ silent 1 reach 3 whole", Cause::Provider),
             ("gateway+ silent 1 reach 1 whole", Cause::Provider),
         ]);
     }
@@ -376,6 +378,25 @@ mod tests {
             ("on-link gateway- near+ 1", Cause::Host),
             ("on-link gateway+", Cause::Host),
         ]);
+    }
+
+    #[test]
+    fn of_the_paths_over_the_link_the_longest_counts_and_the_first_of_equal_ones() {
+        let router = |number| Some(IpAddr::from([10, 0, 0, number]));
+        let mut found = evidence("reach 2");
+        for (reach, last, expected) in [
+            (2, router(1), (Some(2), None)),
+            (3, router(2), (Some(3), router(2))),
+            (3, router(3), (Some(3), router(2))),
+            (1, router(4), (Some(3), router(2))),
+        ] {
+            found.add_path_over_link(reach, last);
+            assert_eq!((found.link_reach, found.link_reached), expected, "{last:?}");
+        }
+        // Longer than any over the link, yet not than that of the host itself.
+        let mut found = evidence("reach 4 link 1");
+        found.add_path_over_link(3, router(1));
+        assert_eq!((found.link_reach, found.link_reached), (Some(3), None));
     }
 
     #[test]

@@ -118,6 +118,28 @@ fn in_immediate_mode_replies_are_read_between_the_pings() {
 }
 
 #[test]
+fn a_running_check_says_what_it_waits_for() {
+    let mut run = run(3);
+    assert_eq!(run.cookie(), 4711);
+    assert!(!run.ends_unanswered() && !run.has_unanswered() && run.has_all_transmit_times());
+    run.sent(clock(20));
+    assert_eq!((run.sent_at(0), run.sent_at(1)), (Some(clock(20)), None));
+    assert!(run.ends_unanswered() && run.has_unanswered() && !run.has_all_transmit_times());
+    run.transmitted(0, EPOCH + 20 * MS);
+    assert!(run.has_all_transmit_times());
+    answer(&mut run, 1, 30, 30);
+    assert!(!run.ends_unanswered() && !run.has_unanswered());
+    run.send_failed(clock(120), 101);
+    assert_eq!(run.last_send_error(), Some(101));
+    assert!(!run.ends_unanswered() && run.has_unanswered() && run.has_all_transmit_times());
+    run.sent(clock(220));
+    assert_eq!(run.last_send_error(), None);
+    assert!(run.ends_unanswered() && !run.has_all_transmit_times());
+    assert_eq!(run.outcome_so_far(2, at(469)), None);
+    assert_eq!(run.outcome_so_far(2, at(470)), Some(Outcome::TimedOut));
+}
+
+#[test]
 fn a_check_waits_for_every_lost_ping_until_its_own_deadline() {
     let mut run = run(2);
     run.sent(clock(0));
@@ -175,6 +197,14 @@ fn a_reply_after_its_timeout_is_late_and_the_ping_lost() {
         [Outcome::TimedOut, Outcome::Reply { rtt_us: 249_000 }]
     );
     assert_eq!((found.late, found.duplicates, found.foreign), (1, 0, 0));
+}
+
+#[test]
+fn a_reply_exactly_at_its_timeout_is_in_time() {
+    let mut run = run(1);
+    run.sent(clock(0));
+    answer(&mut run, 1, 250, 260);
+    assert_eq!(replies(run, 260), [Some(250_000)]);
 }
 
 #[test]
@@ -330,6 +360,57 @@ fn an_error_is_the_reason_of_a_loss_and_a_valid_reply_still_counts() {
 }
 
 #[test]
+fn the_reason_is_the_most_frequent_error_and_the_number_of_pings_not_sent() {
+    let error = |code| {
+        Outcome::Unreachable(IcmpError {
+            code,
+            from: None,
+            ..host_unreachable()
+        })
+    };
+    let (net, host, lost) = (error(0), error(1), Outcome::TimedOut);
+    let unsent = Outcome::SendFailed { errno: 101 };
+    let not_sent = "not sent: Network is unreachable (os error 101)";
+    for (pings, expected) in [
+        (vec![lost.clone()], None),
+        (
+            vec![net.clone(), host.clone(), host.clone()],
+            Some("host unreachable".into()),
+        ),
+        (
+            vec![host.clone(), net.clone(), host.clone()],
+            Some("host unreachable".into()),
+        ),
+        (
+            vec![net.clone(), host.clone()],
+            Some("network unreachable".into()),
+        ),
+        (
+            vec![unsent.clone(), lost.clone()],
+            Some(format!("1 ping {not_sent}")),
+        ),
+        (
+            vec![unsent.clone(), unsent.clone(), unsent.clone(), lost],
+            Some(format!("3 pings {not_sent}")),
+        ),
+        (
+            vec![unsent.clone(), unsent.clone()],
+            Some(not_sent.replace("not sent", "cannot send")),
+        ),
+        (
+            vec![host, unsent],
+            Some(format!("host unreachable; 1 ping {not_sent}")),
+        ),
+        (
+            vec![Outcome::Untimed, Outcome::Untimed],
+            Some("2 replies could not be timed: the clock was set".into()),
+        ),
+    ] {
+        assert_eq!(reason(&pings), expected, "{pings:?}");
+    }
+}
+
+#[test]
 fn an_error_about_another_programs_ping_is_ignored() {
     let other = |change: fn(&mut Vec<u8>)| {
         let mut bytes = request(1);
@@ -442,6 +523,23 @@ fn a_clock_that_a_time_service_slews_has_no_step() {
 }
 
 #[test]
+fn a_time_may_exceed_the_elapsed_one_by_what_a_time_service_slews() {
+    for (excess_us, expected) in [
+        (220, Outcome::Reply { rtt_us: 240_220 }),
+        (221, Outcome::Untimed),
+    ] {
+        let mut run = run(1);
+        run.sent(clock(0));
+        let arrival = ReceiveTime {
+            kernel_ns: Some(EPOCH + 240 * MS + excess_us * 1000),
+            read: clock(240),
+        };
+        deliver(&mut run, &reply(1), arrival);
+        assert_eq!(run.finish(&clock(240)).expect("measured").pings, [expected]);
+    }
+}
+
+#[test]
 fn without_a_timestamp_a_reply_is_timed_by_its_read_only_in_immediate_mode() {
     for (read_mode, expected) in [
         (ReadMode::Deferred, Outcome::Untimed),
@@ -456,16 +554,16 @@ fn without_a_timestamp_a_reply_is_timed_by_its_read_only_in_immediate_mode() {
             77,
             4711,
         );
-        run.sent(clock(0));
+        run.sent(clock(50));
         deliver(
             &mut run,
             &reply(1),
             ReceiveTime {
                 kernel_ns: None,
-                read: clock(30),
+                read: clock(80),
             },
         );
-        assert_eq!(run.finish(&clock(30)).expect("measured").pings, [expected]);
+        assert_eq!(run.finish(&clock(80)).expect("measured").pings, [expected]);
     }
 }
 
@@ -651,5 +749,7 @@ fn the_pings_of_a_check_that_was_held_up_have_their_own_times() {
             .sent_after_ms
     };
     assert_eq!(sent_after_ms([5, 105, 215]), [0_u32; 0]);
+    assert_eq!(sent_after_ms([5, 305, 405]), [0_u32; 0]);
+    assert_eq!(sent_after_ms([5, 306, 406]), [0, 301, 401]);
     assert_eq!(sent_after_ms([5, 9005, 9105]), [0, 9000, 9100]);
 }

@@ -19,3 +19,31 @@ pub fn append_record(out: &mut String, cells: &[&str], line_end: &str) {
     }
     *out += line_end;
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cells_are_separated_and_quoted_and_formulas_made_text() {
+        for (cells, record) in [
+            (&["a", "", "b"][..], "a,,b"),
+            (
+                &["a,b", "a\"b", "a\nb", "a\rb"],
+                "\"a,b\",\"a\"\"b\",\"a\nb\",\"a\rb\"",
+            ),
+            (&[" a", "a ", "a b"], "\" a\",\"a \",a b"),
+            (&["=1", "+a", "@a", "\ta"], "'=1,'+a,'@a,'\ta"),
+            (
+                &["-a", "-1.5", "+2", "-inf", "1=2"],
+                "'-a,-1.5,+2,'-inf,1=2",
+            ),
+            (&["=a,b"], "\"'=a,b\""),
+            (&[], ""),
+        ] {
+            let mut out = "before;".to_string();
+            append_record(&mut out, cells, "\r\n");
+            assert_eq!(out, format!("before;{record}\r\n"));
+        }
+    }
+}

@@ -192,5 +192,42 @@ mod tests {
             2
         );
         assert!(HostKey::parse("a b").is_address() && !HostKey::parse("a (IPv4)").is_address());
+        assert!(!HostKey::parse("a via wg0").is_address());
+    }
+
+    #[test]
+    fn a_host_is_the_same_with_its_address_in_any_case_but_not_with_another_family_or_source() {
+        let all = hosts(&["a - -", "A - -", "b - -", "a 4 -", "a - wg0"]);
+        let is_same = |other| identity(&all[0]).is_same(&identity(other));
+        let same: Vec<bool> = all.iter().map(is_same).collect();
+        assert_eq!(same, [true, true, false, false, false]);
+    }
+
+    #[test]
+    fn a_text_names_hosts_by_their_key_and_else_by_any_of_their_names() {
+        let all = [
+            ("a", "b - -", "Home"),
+            ("b", "c - -", "office"),
+            ("c", "d 4 -", "HOME"),
+        ];
+        let all = all.map(|(letter, host, name)| (letter, hosts(&[host]).remove(0), name));
+        for (text, found) in [
+            ("B", "a"),
+            ("b", "a"),
+            ("home", "ac"),
+            ("OFFICE", "b"),
+            ("d (IPv4)", "c"),
+            ("d (IPv6)", ""),
+            ("", ""),
+        ] {
+            let by_text = named(
+                text,
+                all.to_vec(),
+                |(_, host, _)| identity(host),
+                |(letter, _, name)| vec![letter, name],
+            );
+            let letters: String = by_text.iter().map(|(letter, ..)| *letter).collect();
+            assert_eq!(letters, found, "{text}");
+        }
     }
 }

@@ -339,6 +339,31 @@ mod tests {
     }
 
     #[test]
+    fn the_types_of_echo_are_those_of_rfc_792_and_rfc_4443() {
+        let types = |version: IpVersion| (version.request_type(), version.reply_type());
+        assert_eq!(types(IpVersion::V4), (8, 0));
+        assert_eq!(types(IpVersion::V6), (128, 129));
+    }
+
+    #[test]
+    fn the_payload_is_that_of_splitmix64_from_the_cookie_and_the_sequence_number() {
+        // The first numbers of the reference implementation from the seed 1234567.
+        let numbers: Vec<u64> = words(1_234_567, 0)
+            .take(3)
+            .map(u64::from_be_bytes)
+            .collect();
+        assert_eq!(
+            numbers,
+            [
+                6_457_827_717_110_365_317,
+                3_203_168_211_198_807_973,
+                9_817_491_932_198_370_423
+            ]
+        );
+        assert!(words(5, 3).take(3).eq(words(5 | 3 << 48, 0).take(3)));
+    }
+
+    #[test]
     fn a_payload_with_any_single_bit_changed_is_not_ours() {
         let bytes = request(IpVersion::V4, 61);
         for bit in 0..61 * 8 {
@@ -385,6 +410,15 @@ mod tests {
         assert_eq!(strip_ipv4_header(&with_options), Some(message));
         with_options.extend_from_slice(b"padding");
         assert_eq!(strip_ipv4_header(&with_options), Some(message));
+    }
+
+    #[test]
+    fn a_packet_of_another_version_or_protocol_or_with_a_short_header_is_refused() {
+        for (position, value) in [(0, 0x55), (0, 0x44), (9, 17)] {
+            let mut packet = REPLY_PACKET;
+            packet[position] = value;
+            assert_eq!(strip_ipv4_header(&packet), None, "byte {position}: {value}");
+        }
     }
 
     #[test]
@@ -440,6 +474,9 @@ mod tests {
             changed[position] = value;
             assert_eq!(parse_error(&changed, IpVersion::V4), None);
         }
+        let without_options = [&[3, 1, 0, 0, 0, 0, 0, 0, 0x45][..], &ip4[1..20], &ping].concat();
+        let error = parse_error(&without_options, IpVersion::V4).expect("whole");
+        assert_eq!((error.kind, error.quote), (3, &ping[..]));
 
         let ping = request(IpVersion::V6, 16);
         let to: std::net::Ipv6Addr = "2001:db8::9".parse().expect("an address");
@@ -453,11 +490,46 @@ mod tests {
         for len in 0..48 {
             assert_eq!(parse_error(&message[..len], IpVersion::V6), None);
         }
-        assert_eq!(
-            parse_error(&[&[129][..], &message[1..]].concat(), IpVersion::V6),
-            None
-        );
+        for (position, value) in [(0, 128), (0, 129), (8, 0x40), (14, 17)] {
+            let mut changed = message.clone();
+            changed[position] = value;
+            assert_eq!(parse_error(&changed, IpVersion::V6), None);
+        }
         assert_eq!(parse_error(&message, IpVersion::V4), None);
+    }
+
+    #[test]
+    fn errors_are_told_apart_by_type_code_and_version() {
+        use IpVersion::{V4, V6};
+        // Whether it explains a loss, says that the hop limit was exceeded, that a packet was too big.
+        for (version, kind, code, explains, is_exceeded, is_big) in [
+            (V4, 3, 4, true, false, false),
+            (V4, 4, 0, false, false, false),
+            (V4, 5, 1, false, false, false),
+            (V4, 11, 0, true, true, false),
+            (V4, 11, 1, true, false, false),
+            (V4, 12, 0, true, false, false),
+            (V4, 2, 0, false, false, false),
+            (V6, 1, 0, true, false, false),
+            (V6, 2, 0, true, false, true),
+            (V6, 3, 0, true, true, false),
+            (V6, 3, 1, true, false, false),
+            (V6, 11, 0, true, false, false),
+            (V6, 127, 0, true, false, false),
+            (V6, 128, 0, false, false, false),
+        ] {
+            let error = IcmpError {
+                kind,
+                code,
+                version,
+                from: None,
+            };
+            assert_eq!(explains_loss(error), explains, "{error:?}");
+            assert_eq!(is_time_exceeded(error), is_exceeded, "{error:?}");
+            assert_eq!(is_too_big(error, 1233), is_big, "{error:?}");
+            assert!(!is_too_big(error, 1232), "{error:?}");
+        }
+        assert_eq!((UNFRAGMENTED_LEN_V4, UNFRAGMENTED_LEN_V6), (548, 1232));
     }
 
     #[test]
@@ -468,9 +540,70 @@ mod tests {
             version,
             from: None,
         };
-        assert_eq!(describe(error(IpVersion::V4, 3, 1)), "host unreachable");
-        assert_eq!(describe(error(IpVersion::V6, 1, 3)), "address unreachable");
-        assert_eq!(describe(error(IpVersion::V4, 3, 77)), "ICMP type 3 code 77");
+        for (version, kind, code, text) in [
+            (IpVersion::V6, 1, 0, "no route to the destination"),
+            (
+                IpVersion::V6,
+                1,
+                1,
+                "communication administratively prohibited",
+            ),
+            (
+                IpVersion::V6,
+                1,
+                2,
+                "beyond the scope of the source address",
+            ),
+            (IpVersion::V6, 1, 3, "address unreachable"),
+            (IpVersion::V6, 1, 4, "port unreachable"),
+            (IpVersion::V6, 1, 5, "source address failed the policy"),
+            (IpVersion::V6, 1, 6, "route to the destination rejected"),
+            (IpVersion::V6, 2, 0, "packet too big"),
+            (IpVersion::V6, 2, 9, "packet too big"),
+            (IpVersion::V6, 3, 0, "hop limit exceeded"),
+            (IpVersion::V6, 3, 1, "fragment reassembly time exceeded"),
+            (IpVersion::V6, 4, 0, "parameter problem"),
+            (IpVersion::V6, 4, 9, "parameter problem"),
+            (IpVersion::V4, 3, 0, "network unreachable"),
+            (IpVersion::V4, 3, 1, "host unreachable"),
+            (IpVersion::V4, 3, 2, "protocol unreachable"),
+            (IpVersion::V4, 3, 3, "port unreachable"),
+            (IpVersion::V4, 3, 4, "fragmentation needed"),
+            (IpVersion::V4, 3, 5, "source route failed"),
+            (IpVersion::V4, 3, 6, "destination network unknown"),
+            (IpVersion::V4, 3, 7, "destination host unknown"),
+            (IpVersion::V4, 3, 8, "source host isolated"),
+            (IpVersion::V4, 3, 9, "network administratively prohibited"),
+            (IpVersion::V4, 3, 10, "host administratively prohibited"),
+            (
+                IpVersion::V4,
+                3,
+                11,
+                "network unreachable for this type of service",
+            ),
+            (
+                IpVersion::V4,
+                3,
+                12,
+                "host unreachable for this type of service",
+            ),
+            (
+                IpVersion::V4,
+                3,
+                13,
+                "communication administratively prohibited",
+            ),
+            (IpVersion::V4, 3, 14, "host precedence violation"),
+            (IpVersion::V4, 3, 15, "precedence cutoff in effect"),
+            (IpVersion::V4, 11, 0, "time to live exceeded"),
+            (IpVersion::V4, 11, 1, "fragment reassembly time exceeded"),
+            (IpVersion::V4, 12, 0, "parameter problem"),
+            (IpVersion::V4, 12, 9, "parameter problem"),
+            (IpVersion::V6, 1, 7, "ICMP type 1 code 7"),
+            (IpVersion::V4, 3, 77, "ICMP type 3 code 77"),
+        ] {
+            assert_eq!(describe(error(version, kind, code)), text);
+        }
         let reported = IcmpError {
             from: Some([10, 0, 0, 1].into()),
             ..error(IpVersion::V4, 11, 0)

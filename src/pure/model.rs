@@ -572,6 +572,127 @@ mod tests {
     }
 
     #[test]
+    fn every_kind_and_state_has_its_word_and_is_found_by_it() {
+        for (kind, word) in [
+            (EventKind::Outage, "outage"),
+            (EventKind::Intermittent, "intermittent"),
+            (EventKind::Dns, "dns"),
+            (EventKind::LinkDown, "link_down"),
+            (EventKind::Unknown, "unknown"),
+        ] {
+            assert_eq!((kind.as_str(), EventKind::from_word(word)), (word, kind));
+            assert_eq!(kind.to_string(), word);
+        }
+        assert_eq!(EventKind::from_word("Outage"), EventKind::Unknown);
+        for (kind, word) in [
+            (AlertKind::Down, "down"),
+            (AlertKind::Up, "up"),
+            (AlertKind::Degraded, "degraded"),
+            (AlertKind::Incident, "incident"),
+            (AlertKind::Loss, "loss"),
+            (AlertKind::Database, "database"),
+        ] {
+            assert_eq!(
+                (kind.as_str(), AlertKind::from_word(word)),
+                (word, Some(kind))
+            );
+        }
+        assert_eq!(AlertKind::Digest.as_str(), "digest");
+        assert_eq!(AlertKind::from_word("digest"), None, "cannot be configured");
+        for (kind, word, reason) in [
+            (
+                InterruptionKind::Asleep,
+                "asleep",
+                "this machine was asleep",
+            ),
+            (
+                InterruptionKind::HeldUp,
+                "held_up",
+                "the monitor was held up",
+            ),
+            (
+                InterruptionKind::ClockSet,
+                "clock",
+                "the clock was set forward over this time",
+            ),
+        ] {
+            assert_eq!((kind.as_str(), kind.reason()), (word, reason));
+        }
+        for (state, word, text) in [
+            (State::Up, "up", "up"),
+            (State::Degraded, "degraded", "degraded"),
+            (State::Poor, "poor", "poor"),
+            (State::Down, "down", "down"),
+            (State::NotMeasured, "not_measured", "not measured"),
+        ] {
+            assert_eq!((state.as_str(), state.text()), (word, text));
+        }
+    }
+
+    #[test]
+    fn a_set_of_kinds_contains_what_it_was_made_of() {
+        let sets: [&[AlertKind]; 5] = [
+            &[],
+            &AlertKind::ALL,
+            &[AlertKind::Down],
+            &[AlertKind::Up, AlertKind::Up],
+            &[AlertKind::Database, AlertKind::Degraded],
+        ];
+        for kinds in sets {
+            let set: AlertKinds = kinds.iter().copied().collect();
+            assert_eq!(set.is_empty(), kinds.is_empty(), "{kinds:?}");
+            for kind in AlertKind::ALL {
+                assert_eq!(
+                    set.contains(kind),
+                    kinds.contains(&kind),
+                    "{kind:?} in {kinds:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn a_host_is_shown_with_its_address_unless_that_is_its_name() {
+        let mut host = Host::unlisted("192.0.2.1");
+        assert_eq!(host.to_string(), "192.0.2.1");
+        host.name = "Router".into();
+        assert_eq!(host.to_string(), "Router (192.0.2.1)");
+        assert_eq!(format!("{:>3}", EventId(7)), "  7");
+    }
+
+    #[test]
+    fn a_result_says_what_was_pinged_when_and_how_fast() {
+        let host = Arc::new(Host::unlisted("router"));
+        let mut result = CheckResult::begin(host, UtcMillis(1000));
+        assert_eq!((result.pinged_address(), result.avg_us()), (None, None));
+        assert!(!result.has_ping_times());
+        result.resolved = Some("fe80::1".parse().expect("an address"));
+        assert_eq!(result.pinged_address().as_deref(), Some("fe80::1"));
+        result.link = Some(Arc::new(Link {
+            version: IpVersion::V6,
+            interface: "eth0".into(),
+            gateway: None,
+        }));
+        assert_eq!(result.pinged_address().as_deref(), Some("fe80::1%eth0"));
+        result.pings = vec![
+            Outcome::Reply { rtt_us: 100 },
+            Outcome::TimedOut,
+            Outcome::Reply { rtt_us: 301 },
+        ];
+        assert_eq!(result.avg_us(), Some(201));
+        result.spacing_ms = 20;
+        assert!(result.has_ping_times());
+        let sent = |result: &CheckResult| -> Vec<i64> {
+            result.timed_rtts().map(|(at, _)| at.0).collect()
+        };
+        assert_eq!(sent(&result), [1000, 1020, 1040]);
+        result.spacing_ms = 0;
+        result.sent_after_ms = vec![0, 500, 510];
+        assert!(result.has_ping_times());
+        assert_eq!(sent(&result), [1000, 1500, 1510]);
+    }
+
+    #[test]
     fn a_ping_that_was_not_sent_is_neither_sent_nor_lost() {
         let host = Arc::new(Host {
             name: "a".into(),
@@ -582,6 +703,8 @@ mod tests {
         let mut result =
             CheckResult::not_measured(host, UtcMillis(0), LocalFault::Other, "x".into());
         assert_eq!(result.state(), State::NotMeasured);
+        assert_eq!(result.local_fault, Some(LocalFault::Other));
+        assert_eq!(result.reason.as_deref(), Some("x"));
         result.pings = vec![
             Outcome::SendFailed { errno: 101 },
             Outcome::Reply { rtt_us: 5 },

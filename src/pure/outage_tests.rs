@@ -519,6 +519,51 @@ fn an_outage_lasts_from_its_first_lost_ping_to_the_first_answered_one() {
     assert_eq!(outage.pings, Some(PingCounts { sent: 2, lost: 2 }));
 }
 
+#[test]
+fn pings_lost_after_the_last_reply_belong_to_the_outage_for_five_minutes() {
+    // Far from 1970, as real times are.
+    let first = 1_000_000;
+    for (minutes, is_from_lost_ping) in [(1, true), (5, true), (6, false)] {
+        let all = [
+            pings(first, "rs"),
+            pings(first + minutes, "ss"),
+            pings(first + 9, "rr"),
+        ];
+        let (outage, _) = ended(OutageRules::default(), &all).remove(0);
+        let begin = if is_from_lost_ping {
+            all[0].at.0 + 1000
+        } else {
+            all[1].at.0
+        };
+        assert_eq!(outage.start, UtcMillis(begin), "{minutes}");
+    }
+}
+
+#[test]
+fn a_single_ping_that_is_answered_ends_an_outage() {
+    let all = [pings(1, "s"), pings(2, "r")];
+    assert_eq!(ended(OutageRules::default(), &all).len(), 1);
+}
+
+#[test]
+fn a_reply_at_the_instant_of_the_silent_check_ends_its_outage() {
+    let all = [check(5, 0), check(5, 5)];
+    assert_eq!(ended(OutageRules::default(), &all).len(), 1);
+}
+
+#[test]
+fn a_host_that_answered_well_is_not_probed_after_a_lossy_check() {
+    let mut detector = OutageDetector::new(OutageRules::default(), None);
+    for (check, needs_probing) in [
+        (pings(1, "rrrrr"), false),
+        (pings(2, "srsss"), false),
+        (pings(3, "sssss"), true),
+    ] {
+        detector.add_check(&check, NOW);
+        assert_eq!(detector.needs_probing(), needs_probing, "{check:?}");
+    }
+}
+
 /// As `change_letters`, with probes between the checks: + answered, - lost.
 fn change_letters_with_probes(
     down_after: u16,

@@ -315,6 +315,72 @@ mod tests {
     }
 
     #[test]
+    fn a_link_is_lost_only_if_a_ping_found_none_after_the_last_that_was_sent() {
+        for (measured, expected) in [(3000, &[][..]), (2999, &[(2999, Some(2999))])] {
+            let mut given = Given(OwnLinks::default());
+            // The last of its pings was due at 3000.
+            let unsent = [UNSENT, UNSENT, UNSENT];
+            given.check("far", 1000, &unsent, Some(LocalFault::Link));
+            given.check("near", measured, &[REPLY], None);
+            given.0.lost(V4, UtcMillis(9000));
+            assert_eq!(given.down(), expected, "{measured}");
+        }
+    }
+
+    #[test]
+    fn a_link_that_was_restored_is_lost_again_only_by_a_later_ping() {
+        for (restored, expected) in [(2000, &[][..]), (1999, &[(1999, None)])] {
+            let mut given = Given(OwnLinks::default());
+            given.blocked("far", 1000);
+            given.0.lost(V4, UtcMillis(9000));
+            given.0.restored(V4, UtcMillis(restored));
+            given.blocked("far", 2000);
+            given.0.lost(V4, UtcMillis(9000));
+            assert_eq!(given.down(), expected, "{restored}");
+        }
+    }
+
+    #[test]
+    fn versions_that_fail_within_two_minutes_are_one_entry_with_the_hosts_of_both() {
+        for (apart, entries) in [(120_000, 1), (120_001, 2)] {
+            let mut links = OwnLinks::default();
+            let mut add = |name: &str, version, at, pings: &[Outcome]| {
+                let fault = pings.is_empty().then_some(LocalFault::Link);
+                links.add_check(&result(name, at, pings, fault), version, None);
+            };
+            add("four", V4, 1_000_000, &[]);
+            add("other", V4, 999_000, &[REPLY]);
+            add("six", IpVersion::V6, 1_000_000 + apart, &[]);
+            add("seven", IpVersion::V6, 999_500, &[REPLY]);
+            links.lost(V4, UtcMillis(9_000_000));
+            assert_eq!(links.count_down(), 1);
+            links.lost(IpVersion::V6, UtcMillis(9_000_000));
+            assert_eq!(links.count_down(), 2);
+            let down = links.down();
+            let hosts = |link: &LinkDown| -> Vec<String> {
+                link.hosts.iter().map(|host| host.name.clone()).collect()
+            };
+            assert_eq!(down.len(), entries);
+            if let [both] = &down[..] {
+                assert_eq!(both.versions, [V4, IpVersion::V6]);
+                assert_eq!(both.since, UtcMillis(1_000_000));
+                assert_eq!(both.earliest, Some(UtcMillis(999_500)));
+                assert_eq!(hosts(both), ["four", "six"]);
+            } else {
+                assert_eq!(
+                    (hosts(&down[0]), hosts(&down[1])),
+                    (vec!["four".into()], vec!["six".into()])
+                );
+            }
+            links.retain_hosts(|host| host.name == "six");
+            let hosts: Vec<String> = links.down().iter().flat_map(hosts).collect();
+            assert_eq!(hosts, ["six"]);
+            links.restored(V4, UtcMillis(9_000_000));
+            assert_eq!(links.count_down(), 1);
+        }
+    }
+
+    #[test]
     fn a_check_that_began_before_the_link_was_found_restored_is_the_end() {
         let mut given = Given(OwnLinks::default());
         given.check("far", 1000, &[REPLY], None);

@@ -125,6 +125,15 @@ mod tests {
     }
 
     #[test]
+    fn the_last_machine_that_answered_is_known_with_its_distance() {
+        for (hops, reach, last) in [("1 - 3 -", 3, Some(3)), ("-", 0, None), ("", 0, None)] {
+            let path = path(hops, false);
+            let last = last.map(|last: u8| IpAddr::from([192, 0, 2, last]));
+            assert_eq!((path.reach(), path.last()), (reach, last), "{hops}");
+        }
+    }
+
+    #[test]
     fn a_path_is_whole_when_the_last_router_that_ever_answers_still_does() {
         for (healthy, broken, is_whole) in [
             ("1 2 3 9", "1 2 3", Some(true)),
@@ -169,6 +178,7 @@ mod tests {
             ("1 9", "1", 8, "1 8", false),
             ("", "1", 8, "1 8", false),
             ("1 2 9", "1", 8, "1 2 8", false),
+            ("1 2 9", "-", 8, "1 2 8", false),
             // Beyond the break, and on another branch.
             ("1 2 3 4 9", "1", 8, "1 2 8", false),
             ("1 2 3 4 9", "1 2 3", 8, "1 6 8", false),

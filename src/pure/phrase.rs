@@ -182,6 +182,81 @@ mod tests {
     }
 
     #[test]
+    fn a_latency_has_three_significant_figures() {
+        for (us, text) in [
+            (4.0, "0.004 ms"),
+            (123.4, "0.123 ms"),
+            (1000.0, "1.00 ms"),
+            (9_870.0, "9.87 ms"),
+            (10_000.0, "10.0 ms"),
+            (98_700.0, "98.7 ms"),
+            (100_000.0, "100 ms"),
+            (1_234_500.0, "1234 ms"),
+        ] {
+            assert_eq!(ms(us), text, "{us}");
+        }
+    }
+
+    #[test]
+    fn outages_of_several_hosts_are_counted_together_and_for_each() {
+        assert_eq!(outages(1, 1), "1 outage");
+        assert_eq!(outages(4, 12), "4 outages (12 counted for each host)");
+    }
+
+    #[test]
+    fn characters_that_forge_or_hide_text_are_replaced() {
+        for character in "\0\t\n\x1b\x7f\u{85}\u{61c}\u{200b}\u{200e}\u{200f}\u{2028}\u{202e}\u{2060}\u{2066}\u{2069}\u{feff}".chars() {
+            assert!(is_unprintable(character), "{character:?}");
+        }
+        for character in " ~é字\u{200d}\u{2027}\u{202f}\u{2065}\u{206a}".chars() {
+            assert!(!is_unprintable(character), "{character:?}");
+        }
+        assert_eq!(printable("a\x1b[1mé\u{202e}"), "a\u{fffd}[1mé\u{fffd}");
+    }
+
+    #[test]
+    fn a_text_is_shortened_and_padded_to_a_width_in_cells() {
+        for (text, width, at_the_end, in_the_middle) in [
+            ("abcdef", 6, "abcdef", "abcdef"),
+            ("abcdefg", 6, "abc...", "ab...g"),
+            ("abcdefghijkl", 9, "abcdef...", "abc...jkl"),
+            ("abcdefghijkl", 10, "abcdefg...", "abcd...jkl"),
+            ("日本語日本", 10, "日本語日本", "日本語日本"),
+            ("日本語日本", 9, "日本語...", "日...日本"),
+            ("日本語日本", 8, "日本...", "日...本"),
+        ] {
+            assert_eq!(cut(text, width), at_the_end, "{text} {width}");
+            assert_eq!(cut_middle(text, width), in_the_middle, "{text} {width}");
+        }
+        assert_eq!(pad("ab", 4), "ab  ");
+        assert_eq!(pad("日", 4), "日  ");
+        assert_eq!(pad("abcde", 4), "abcde");
+    }
+
+    #[test]
+    fn the_reason_for_an_unsent_packet_is_added_where_the_error_does_not_say_it() {
+        let unreachable = io::Error::from(io::ErrorKind::HostUnreachable);
+        let no_address = io::Error::from(io::ErrorKind::AddrNotAvailable);
+        let number = io::Error::from_raw_os_error;
+        for (error, why) in [
+            (number(1), ": this machine's firewall drops it"),
+            (
+                number(13),
+                ": a route of type prohibit, or a broadcast address",
+            ),
+            (
+                number(22),
+                ": a route of type blackhole, or the source address was removed",
+            ),
+            (unreachable, ": a route of type unreachable"),
+            (no_address, ": this machine has no address to send it from"),
+            (number(5), ""),
+        ] {
+            assert_eq!(send_error(&error), format!("{error}{why}"));
+        }
+    }
+
+    #[test]
     fn one_thing_is_singular_and_any_other_number_plural() {
         assert_eq!(count(0, "host"), "0 hosts");
         assert_eq!(count(1_usize, "host"), "1 host");
@@ -206,6 +281,8 @@ mod tests {
             wrap("one two  three\nfour", 10, "  "),
             "  one two\n  three\n  four\n"
         );
+        assert_eq!(wrap("abc de", 8, "  "), "  abc de\n");
+        assert_eq!(wrap("abc de", 7, "  "), "  abc\n  de\n");
         assert_eq!(wrap("abcdefghijkl x", 8, "  "), "  abc...\n  x\n");
         assert_eq!(wrap(" ", 8, "  "), "");
     }

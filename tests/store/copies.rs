@@ -26,22 +26,26 @@ fn a_backup_is_consistent_while_a_writer_is_busy() {
                 write(&mut database, &pair(i), 0);
             }
         });
-        for index in 0..5 {
-            let copy = folder.path().join(format!("copy {index}"));
-            let name = copy.to_string_lossy().into_owned();
-            expect_success(program(folder.path(), &["backup", &name]));
-            expect_whole(&copy);
-            assert_eq!(number(&copy, "pragma application_id"), 0x4143_4c67);
-            let counts = rows(&copy, "select count(*) from check_result group by host_id");
-            assert!(
-                counts.len() == 2 && counts[0] == counts[1],
-                "half a commit: {counts:?}"
-            );
-            drop(open(&copy));
-            assert_eq!(number(&copy, "select count(*) > 0 from ping_results"), 1);
-        }
+        let copies = scope.spawn(|| {
+            for index in 0..5 {
+                let copy = folder.path().join(format!("copy {index}"));
+                let name = copy.to_string_lossy().into_owned();
+                expect_success(program(folder.path(), &["backup", &name]));
+                expect_whole(&copy);
+                assert_eq!(number(&copy, "pragma application_id"), 0x4143_4c67);
+                let counts = rows(&copy, "select count(*) from check_result group by host_id");
+                assert!(
+                    counts.len() == 2 && counts[0] == counts[1],
+                    "half a commit: {counts:?}"
+                );
+                drop(open(&copy));
+                assert_eq!(number(&copy, "select count(*) > 0 from ping_results"), 1);
+            }
+        });
+        let copied = copies.join();
         is_over.store(true, std::sync::atomic::Ordering::Relaxed);
         busy.join().expect("the writer ends well");
+        copied.expect("every copy is whole");
     });
 }
 

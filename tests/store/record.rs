@@ -1,8 +1,8 @@
 //! Recorded outages as they are shown: causes, what belongs together, what was not measured,
 //! clocks that were set, and files of the version before.
 
+use super::common::versions::TO_SECOND_VERSION;
 use super::*;
-use crate::common::versions::TO_SECOND_VERSION;
 use ace_connection_logger::pure::address::IpVersion;
 use ace_connection_logger::pure::cause::{Cause, NetworkPosition};
 use ace_connection_logger::pure::incident::GroupingRules;
