@@ -49,6 +49,31 @@ install_toolchain() {
     zig_tools=$tools/bin
 }
 
+# Runs a command of cargo-zigbuild for a target, whose files come below CARGO_TARGET_DIR. `flags` has options of rustc.
+zigbuild() { # TRIPLE COMMAND [CARGO_OPTION...]
+    local triple=$1 all=("${flags[@]}") times=()
+    case $triple in
+        # 64-bit times, as zig's C library has them: with 32 bits the standard library panics from 2038-01-19 on. The second
+        # makes it choose the socket options that take such times.
+        arm*-linux-musl* | mipsel-*) times=(RUST_LIBC_UNSTABLE_MUSL_V1_2_3=1 RUST_LIBC_UNSTABLE_LINUX_TIME_BITS64=1) ;;&
+        # Start files and C library are zig's, not those of rustup's targets.
+        *-linux-musl*) all+=(-C link-self-contained=no -C target-feature=+crt-static) ;;&
+        # A position-independent program for MIPS crashes at its first wait for a signal, seen under qemu.
+        mipsel-*) ;;
+        # Position-independent, for address space randomisation. zig's default is a fixed address, 45 kB smaller.
+        *-linux-musl*) all+=(-C link-arg=-pie) ;;
+    esac
+    # RUSTC_BOOTSTRAP makes the stable compiler accept -Z options, which -Zbuild-std is. PATH, since rustup's cargo does not
+    # fit this compiler.
+    (
+        IFS=$'\x1f'
+        export CARGO_ENCODED_RUSTFLAGS="${all[*]}"
+        IFS=' '
+        env "${times[@]}" RUSTC=/usr/bin/rustc CARGO=/usr/bin/cargo RUSTC_BOOTSTRAP=1 \
+            PATH="$zig_tools:/usr/bin:$PATH" cargo-zigbuild "$2" --locked --target "$triple" "${@:3}"
+    ) >&2
+}
+
 # Sets `binary` to the path of the compiled program. A glibc triple may end with the oldest version to run with, as
 # x86_64-unknown-linux-gnu.2.28.
 cross_build() { # TRIPLE [CARGO_OPTION...]
@@ -66,29 +91,14 @@ cross_build() { # TRIPLE [CARGO_OPTION...]
     local strip=symbols
     case $triple in
         # A panic, which is a bug and aborts the program in any case, prints nothing: its messages and locations are 100 kB.
-        *-linux-*) flags+=(-Z location-detail=none -Z unstable-options -C panic=immediate-abort) ;;&
-        # Start files and C library are zig's, not those of rustup's targets.
-        *-linux-musl*) flags+=(-C link-self-contained=no -C target-feature=+crt-static) ;;&
-        # A position-independent program for MIPS crashes at its first wait for a signal, seen under qemu.
-        mipsel-*) ;;
-        # Position-independent, for address space randomisation. zig's default is a fixed address, 45 kB smaller.
-        *-linux-musl*) flags+=(-C link-arg=-pie) ;;
+        *-linux-*) flags+=(-Z location-detail=none -Z unstable-options -C panic=immediate-abort) ;;
         # Debian's compiler lacks the tool that strips Mach-O files.
         *-apple-*) strip=none ;;
     esac
     local built=${CARGO_TARGET_DIR:-$PWD/target/packages/build}
-    # RUSTC_BOOTSTRAP makes the stable compiler accept -Z options, which -Zbuild-std is. PATH, since rustup's cargo does not
-    # fit this compiler.
-    (
-        IFS=$'\x1f'
-        export CARGO_ENCODED_RUSTFLAGS="${flags[*]}"
-        IFS=' '
-        export CFLAGS="${c_flags[*]}"
-        env CARGO_TARGET_DIR="$built" RUSTC=/usr/bin/rustc CARGO=/usr/bin/cargo RUSTC_BOOTSTRAP=1 \
-            CARGO_PROFILE_RELEASE_STRIP="$strip" PATH="$zig_tools:/usr/bin:$PATH" \
-            cargo-zigbuild zigbuild --quiet --release --locked --target "$triple" \
-            -Zbuild-std=std,panic_abort -Zbuild-std-features=optimize_for_size --bin ace-connection-logger "$@"
-    ) >&2
+    CFLAGS="${c_flags[*]}" CARGO_TARGET_DIR="$built" CARGO_PROFILE_RELEASE_STRIP="$strip" \
+        zigbuild "$triple" zigbuild --quiet --release \
+        -Zbuild-std=std,panic_abort -Zbuild-std-features=optimize_for_size --bin ace-connection-logger "$@"
     # shellcheck disable=SC2034 # for the caller
     binary=$built/$target/release/ace-connection-logger
 }

@@ -16,8 +16,8 @@ use std::time::Duration;
 use libc::c_int;
 
 use super::{
-    ExtendedError, InterfaceState, Message, Queue, WaitResult, check, monotonic, narrowed,
-    set_option, timespec_ns,
+    ExtendedError, InterfaceState, Message, Queue, WaitResult, check, clock_reading_ns, monotonic,
+    narrowed, set_option,
 };
 use crate::pure::time::Monotonic;
 
@@ -27,6 +27,24 @@ use crate::pure::time::Monotonic;
 pub(super) const CLOCK_WITHOUT_SLEEP: libc::clockid_t = libc::CLOCK_MONOTONIC;
 /// The monotonic clock that counts sleep.
 pub(super) const CLOCK_WITH_SLEEP: libc::clockid_t = libc::CLOCK_BOOTTIME;
+
+/// A clock by the system call that has 64-bit times on 32-bit machines too, Linux 5.1. `None` from an
+/// older kernel. The C library's call may have 32-bit times, which end on 2038-01-19.
+#[cfg(target_pointer_width = "32")]
+pub(super) fn clock_ns_64(clock: libc::clockid_t) -> Option<i64> {
+    /// asm/unistd.h. The numbers of MIPS begin at 4000.
+    const CLOCK_GETTIME64: libc::c_long = if cfg!(target_arch = "mips") {
+        4403
+    } else {
+        403
+    };
+    // `struct __kernel_timespec`.
+    let mut at = [0_i64; 2];
+    // SAFETY: the pointer is to as many bytes as the call writes.
+    let result = unsafe { libc::syscall(CLOCK_GETTIME64, clock, at.as_mut_ptr()) };
+    let [seconds, nanoseconds] = at;
+    (result == 0).then(|| clock_reading_ns(seconds, nanoseconds))
+}
 
 /// Whether a time service synchronises the wall clock, as far as the kernel knows: adjtimex(2). It is
 /// taken for synchronised where a sandbox forbids the question.
@@ -110,19 +128,21 @@ pub fn wait(event: &Event, socket: BorrowedFd<'_>, until: Monotonic) -> WaitResu
     }
 }
 
-// The symbol ppoll expects the C library's 32-bit time on 32-bit machines, whatever the libc crate
-// declares.
-const _: () = assert!(size_of::<libc::timespec>() == 2 * size_of::<libc::c_long>());
-
 fn timespec(duration: Duration) -> libc::timespec {
-    libc::timespec {
-        tv_sec: narrowed(i64::try_from(duration.as_secs()).unwrap_or(i64::MAX)),
-        // Below 10^9, which fits a c_long of any width.
-        tv_nsec: duration.subsec_nanos() as _,
-    }
+    // SAFETY: zeroes are a valid timespec, which has padding on some 32-bit machines.
+    let mut timespec: libc::timespec = unsafe { mem::zeroed() };
+    timespec.tv_sec = narrowed(i64::try_from(duration.as_secs()).unwrap_or(i64::MAX));
+    // Below 10^9, which fits a c_long of any width.
+    timespec.tv_nsec = duration.subsec_nanos() as _;
+    timespec
 }
 
 // Sockets.
+
+/// Timestamps with the times of the kernel's type long, 32 bits on a 32-bit machine, and since Linux
+/// 5.1 with 64-bit times: asm-generic/socket.h.
+const SO_TIMESTAMPING_OLD: c_int = 37;
+const SO_TIMESTAMPING_NEW: c_int = 65;
 
 /// Requests timestamps of sent and received messages: SO_TIMESTAMPING, networking/timestamping.rst
 /// of the kernel's documentation. Transmit timestamps arrive in the error queue, numbered from 0
@@ -133,12 +153,8 @@ pub fn request_timestamps(socket: BorrowedFd<'_>) -> io::Result<()> {
         | libc::SOF_TIMESTAMPING_TX_SOFTWARE
         | libc::SOF_TIMESTAMPING_OPT_ID
         | libc::SOF_TIMESTAMPING_OPT_TSONLY;
-    set_option(
-        socket,
-        libc::SOL_SOCKET,
-        libc::SO_TIMESTAMPING,
-        flags as c_int,
-    )
+    let request = |name| set_option(socket, libc::SOL_SOCKET, name, flags as c_int);
+    request(SO_TIMESTAMPING_NEW).or_else(|_| request(SO_TIMESTAMPING_OLD))
 }
 
 /// Requests that the kernel queues ICMP errors for this socket: IP_RECVERR in ip(7), IPV6_RECVERR
@@ -426,11 +442,15 @@ impl Batch {
                 let data = libc::CMSG_DATA(control);
                 let len = ((*control).cmsg_len as usize).saturating_sub(libc::CMSG_LEN(0) as usize);
                 match ((*control).cmsg_level, (*control).cmsg_type) {
-                    (libc::SOL_SOCKET, libc::SCM_TIMESTAMPING)
-                        if len >= size_of::<libc::timespec>() =>
+                    (libc::SOL_SOCKET, SO_TIMESTAMPING_NEW) if len >= size_of::<[i64; 2]>() => {
+                        let stamp = data.cast::<[i64; 2]>().read_unaligned();
+                        message.timestamp_ns = stamp_ns(stamp);
+                    }
+                    (libc::SOL_SOCKET, SO_TIMESTAMPING_OLD)
+                        if len >= size_of::<[libc::c_long; 2]>() =>
                     {
-                        let stamp = timespec_ns(&data.cast::<libc::timespec>().read_unaligned());
-                        message.timestamp_ns = Some(stamp).filter(|ns| *ns != 0);
+                        let stamp = data.cast::<[libc::c_long; 2]>().read_unaligned();
+                        message.timestamp_ns = stamp_ns(stamp.map(i64::from));
                     }
                     (libc::IPPROTO_IP, libc::IP_RECVERR)
                     | (libc::IPPROTO_IPV6, libc::IPV6_RECVERR) => {
@@ -442,6 +462,11 @@ impl Batch {
             }
         }
     }
+}
+
+/// A timestamp in seconds and nanoseconds; `None` where the kernel has none.
+fn stamp_ns([seconds, nanoseconds]: [i64; 2]) -> Option<i64> {
+    Some(clock_reading_ns(seconds, nanoseconds)).filter(|ns| *ns != 0)
 }
 
 /// Reads `struct sock_extended_err` and the address that follows it. The offsets are those of
@@ -605,6 +630,23 @@ pub const CLOCK_CURE: &str = "timedatectl set-ntp true, or date -s \"YYYY-MM-DD 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_timestamp_after_2038_is_read_where_the_kernel_has_room_for_it() {
+        let (seconds, nanoseconds) = (7_258_118_400_i64, 7);
+        let long = [seconds, nanoseconds].map(i64::to_ne_bytes).concat();
+        let short = [2_147_483_647, nanoseconds as libc::c_long].map(libc::c_long::to_ne_bytes);
+        let stamp = |kind, data: &[u8]| {
+            Batch::received(&[], &[0; 28], &[(kind, data)], |message| {
+                message.timestamp_ns
+            })
+        };
+        let (new, old) = (0, 4);
+        assert_eq!(stamp(new, &long), Some(7_258_118_400_000_000_007));
+        assert_eq!(stamp(new, &long[..15]), None);
+        assert_eq!(stamp(old, &short.concat()), Some(2_147_483_647_000_000_007));
+        assert_eq!(stamp(new, &[0; 16]), None, "none was made");
+    }
 
     #[test]
     fn an_extended_error_of_any_length_is_read_or_refused() {

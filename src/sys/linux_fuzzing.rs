@@ -2,7 +2,7 @@
 
 use libc::c_int;
 
-use super::{Batch, CONTROL_LEN};
+use super::{Batch, CONTROL_LEN, SO_TIMESTAMPING_NEW, SO_TIMESTAMPING_OLD};
 use crate::sys::Message;
 
 impl Batch {
@@ -14,11 +14,12 @@ impl Batch {
         controls: &[(u8, &[u8])],
         take: impl FnOnce(Message<'_>) -> T,
     ) -> T {
-        const KINDS: [(c_int, c_int); 4] = [
-            (libc::SOL_SOCKET, libc::SCM_TIMESTAMPING),
+        const KINDS: [(c_int, c_int); 5] = [
+            (libc::SOL_SOCKET, SO_TIMESTAMPING_NEW),
             (libc::IPPROTO_IP, libc::IP_RECVERR),
             (libc::IPPROTO_IPV6, libc::IPV6_RECVERR),
             (libc::SOL_SOCKET, libc::SCM_RIGHTS),
+            (libc::SOL_SOCKET, SO_TIMESTAMPING_OLD),
         ];
         let mut batch = Batch::new(frame.len().max(1));
         batch.frames[..frame.len()].copy_from_slice(frame);

@@ -60,24 +60,29 @@ fn check(result: c_int) -> io::Result<c_int> {
 // Clocks.
 
 fn clock_ns(clock: libc::clockid_t) -> i64 {
-    let mut at = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
+    #[cfg(all(target_os = "linux", target_pointer_width = "32"))]
+    if let Some(at) = clock_ns_64(clock) {
+        return at;
+    }
+    let mut at = MaybeUninit::<libc::timespec>::zeroed();
+    // SAFETY: `at` is valid for the call to write to, and zeroes are a timespec. The clocks named
+    // below exist since Linux 2.6.39.
+    let at = unsafe {
+        libc::clock_gettime(clock, at.as_mut_ptr());
+        at.assume_init()
     };
-    // SAFETY: `at` is a valid timespec for the call to write to. The clocks named below exist since
-    // Linux 2.6.39.
-    unsafe { libc::clock_gettime(clock, &raw mut at) };
-    timespec_ns(&at)
+    #[allow(
+        clippy::useless_conversion,
+        reason = "time_t and c_long are 32 bits wide on some machines"
+    )]
+    clock_reading_ns(i64::from(at.tv_sec), i64::from(at.tv_nsec))
 }
 
-#[allow(
-    clippy::useless_conversion,
-    reason = "time_t and c_long are 32 bits wide on some machines"
-)]
-fn timespec_ns(at: &libc::timespec) -> i64 {
-    i64::from(at.tv_sec)
+/// Saturates in the year 2262.
+fn clock_reading_ns(seconds: i64, nanoseconds: i64) -> i64 {
+    seconds
         .saturating_mul(1_000_000_000)
-        .saturating_add(i64::from(at.tv_nsec))
+        .saturating_add(nanoseconds)
 }
 
 /// `CLOCK_MONOTONIC`.

@@ -10,6 +10,7 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 pub mod http;
+pub mod monitor;
 pub mod mounts;
 pub mod namespace;
 pub mod shared_memory;

@@ -43,3 +43,19 @@ pub fn mount(arguments: &[&str], target: &Path) {
     let mounted = run(Command::new("mount").args(arguments).arg(target));
     assert_eq!(mounted.code, Some(0), "{arguments:?}: {}", mounted.stderr);
 }
+
+/// Has this thread, and what it starts later, ask one name server alone, and no file, about names.
+pub fn resolve_by(name_server: &str) {
+    sys::unshare_mounts().expect("permitted");
+    let files = TempDir::new();
+    for (name, text) in [
+        ("resolv.conf", format!("nameserver {name_server}\n")),
+        ("nsswitch.conf", "hosts: dns\n".to_string()),
+    ] {
+        let from = files.write(name, &text);
+        // Private first, or the mount would be visible outside.
+        let script = "mount --make-rprivate / && exec mount --bind \"$0\" /etc/\"$1\"";
+        let mounted = run(Command::new("sh").args(["-c", script]).arg(from).arg(name));
+        assert_eq!(mounted.code, Some(0), "{mounted:?}");
+    }
+}

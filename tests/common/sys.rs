@@ -61,7 +61,9 @@ pub fn forbid_raw_sockets() -> io::Result<()> {
 
 /// Gives this thread real-time priority, so that a busy machine does not change what it measures.
 pub fn run_before_others() -> io::Result<()> {
-    let priority = libc::sched_param { sched_priority: 10 };
+    // SAFETY: zeroes are a valid sched_param, which has reserved fields in some C libraries.
+    let mut priority: libc::sched_param = unsafe { mem::zeroed() };
+    priority.sched_priority = 10;
     // SAFETY: the pointer is to a whole sched_param; 0 is the calling thread.
     check(unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &raw const priority) })
 }
@@ -100,10 +102,13 @@ pub fn wait_readable(
         events: libc::POLLIN,
         revents: 0,
     });
-    let timeout = longest.map(|longest| libc::timespec {
-        tv_sec: libc::time_t::try_from(longest.as_secs()).unwrap_or(libc::time_t::MAX),
+    let timeout = longest.map(|longest| {
+        // SAFETY: zeroes are a valid timespec, which has padding on some machines.
+        let mut timeout: libc::timespec = unsafe { mem::zeroed() };
+        timeout.tv_sec = longest.as_secs().min(i32::MAX.unsigned_abs().into()) as _;
         // Below a thousand million, which fits a c_long of any width.
-        tv_nsec: longest.subsec_nanos() as _,
+        timeout.tv_nsec = longest.subsec_nanos() as _;
+        timeout
     });
     let timeout = timeout
         .as_ref()
