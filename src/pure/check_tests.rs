@@ -372,29 +372,17 @@ fn the_reason_is_the_most_frequent_error_and_the_number_of_pings_not_sent() {
     let unsent = Outcome::SendFailed { errno: 101 };
     let not_sent = "not sent: Network is unreachable (os error 101)";
     for (pings, expected) in [
-        (vec![lost.clone()], None),
+        (vec![lost], None),
+        (vec![net, host, host], Some("host unreachable".into())),
+        (vec![host, net, host], Some("host unreachable".into())),
+        (vec![net, host], Some("network unreachable".into())),
+        (vec![unsent, lost], Some(format!("1 ping {not_sent}"))),
         (
-            vec![net.clone(), host.clone(), host.clone()],
-            Some("host unreachable".into()),
-        ),
-        (
-            vec![host.clone(), net.clone(), host.clone()],
-            Some("host unreachable".into()),
-        ),
-        (
-            vec![net.clone(), host.clone()],
-            Some("network unreachable".into()),
-        ),
-        (
-            vec![unsent.clone(), lost.clone()],
-            Some(format!("1 ping {not_sent}")),
-        ),
-        (
-            vec![unsent.clone(), unsent.clone(), unsent.clone(), lost],
+            vec![unsent, unsent, unsent, lost],
             Some(format!("3 pings {not_sent}")),
         ),
         (
-            vec![unsent.clone(), unsent.clone()],
+            vec![unsent, unsent],
             Some(not_sent.replace("not sent", "cannot send")),
         ),
         (

@@ -552,12 +552,14 @@ fn a_reply_at_the_instant_of_the_silent_check_ends_its_outage() {
 }
 
 #[test]
-fn a_host_that_answered_well_is_not_probed_after_a_lossy_check() {
+fn a_host_is_probed_after_a_check_without_a_reply_to_its_last_ping() {
     let mut detector = OutageDetector::new(OutageRules::default(), None);
     for (check, needs_probing) in [
         (pings(1, "rrrrr"), false),
-        (pings(2, "srsss"), false),
-        (pings(3, "sssss"), true),
+        (pings(2, "srssr"), false),
+        (pings(3, "srsss"), true),
+        (pings(4, "ssrrr"), false),
+        (pings(5, "sssss"), true),
     ] {
         detector.add_check(&check, NOW);
         assert_eq!(detector.needs_probing(), needs_probing, "{check:?}");

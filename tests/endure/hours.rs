@@ -53,7 +53,7 @@ fn come_and_go(tun: &mut File, is_over: &AtomicBool) {
 }
 
 /// Raises a flag at its end, also at that of a test that fails.
-struct Raise<'f>(&'f AtomicBool);
+pub struct Raise<'f>(pub &'f AtomicBool);
 
 impl Drop for Raise<'_> {
     fn drop(&mut self) {

@@ -9,6 +9,7 @@ mod figures;
 mod hours;
 mod reloads;
 mod resolver;
+mod siege;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
