@@ -175,8 +175,11 @@ fn run(seconds: u64, interval: f64) {
     let mut before = first.figures;
     before.memory_kb += cached / 1024;
     assert_flat(&before, &last.figures, &log);
+    // The hosts fill their pages at the same pace, a page in some 150 checks: over fewer, the file grows
+    // by leaps.
+    let is_long = last.checks > 1000 * HOSTS;
     assert!(
-        late <= early * 1.2 && late < MAX_CHECK_BYTES as f64,
+        (late <= early * 1.2 || !is_long) && late < MAX_CHECK_BYTES as f64,
         "the file grows by {early:.1} bytes a check, then by {late:.1}"
     );
     assert!(
