@@ -327,9 +327,17 @@ impl Scene {
             let all = self.hosts.iter();
             all.filter(|(_, record)| record.is_over(&link))
         };
+        // A trace that ended after the last lost ping may have reached its host after the
+        // outage.
+        let silent_until = match last_silence {
+            Some(at) if to.0.saturating_sub(at.0) <= EVIDENCE_AFTER_MS => at,
+            _ => outage.to,
+        };
+        let is_within = |path: &&Path| !path.reached || path.at <= silent_until;
         let add_paths = |evidence: &mut CauseEvidence, outage: &OutageTime| {
             for (_, record) in over_link().filter(|(_, record)| record.is_beyond(&link)) {
-                if let Some(path) = record.traced(outage).max_by_key(|path| path.reach()) {
+                let traced = record.traced(outage).filter(is_within);
+                if let Some(path) = traced.max_by_key(|path| path.reach()) {
                     evidence.add_path_over_link(path.reach(), path.last());
                 }
             }

@@ -209,6 +209,7 @@ fn a_command_that_was_killed_at_any_system_call_that_writes_can_be_given_again()
     if !has_shell(test) || !is_available(test) {
         return;
     }
+    let _turn = crate::in_turn();
     with_own_mounts(test, |folder| {
         in_namespace(SocketKind::Raw, |_| {
             let began = Instant::now();

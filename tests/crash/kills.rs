@@ -205,6 +205,7 @@ fn a_kill_at_any_system_call_that_writes_loses_nothing_that_was_committed() {
     if !has_shell(test) {
         return;
     }
+    let _turn = crate::in_turn();
     with_own_mounts(test, |folder| {
         let began = Instant::now();
         let initial = folder.join("initial");

@@ -17,3 +17,12 @@ mod power;
 mod random;
 mod script;
 mod verdict;
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// One test after the other: a child of another test has all open files of this process until it runs its
+/// program, and a file system with open files is busy.
+fn in_turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -433,6 +433,7 @@ fn a_power_cut_at_any_write_loses_nothing_durable() {
         Some(_) => std::process::id(),
         None => 14,
     });
+    let _turn = crate::in_turn();
     let only = std::env::var("CRASH_ONLY").ok();
     for system in &FILE_SYSTEMS {
         let is_chosen = match &only {
