@@ -505,7 +505,7 @@ fn a_ping_that_cannot_be_sent_gives_a_reason_and_no_reply_matches_it() {
     assert!(
         found
             .reason
-            .is_some_and(|reason| reason.starts_with("1 ping not sent: Network is unreachable"))
+            .is_some_and(|reason| reason.starts_with("1 ping not sent: Network "))
     );
 }
 
@@ -518,7 +518,7 @@ fn when_no_ping_can_be_sent_the_check_ends_without_waiting() {
     assert!(
         found
             .reason
-            .is_some_and(|reason| reason.starts_with("cannot send: Network is unreachable"))
+            .is_some_and(|reason| reason.starts_with("cannot send: Network "))
     );
 }
 
