@@ -159,9 +159,7 @@ pub fn incidents<K: Copy + Eq + Hash>(spans: &[OutageSpan<K>]) -> Vec<Vec<usize>
         // The newest match: older ones may match too where the last reply is long ago.
         let matching = recent.iter().rev().copied().find(|index| {
             let incident = &found[*index];
-            earliest - TOGETHER_MS <= incident.latest
-                && span.start.0 + TOGETHER_MS >= incident.earliest
-                && !incident.hosts.contains(&span.host)
+            earliest - TOGETHER_MS <= incident.latest && !incident.hosts.contains(&span.host)
         });
         match matching {
             Some(incident) => found[incident].add(index, span.host, earliest, span.start.0),
@@ -358,6 +356,14 @@ mod tests {
             "a host fails with others, not with itself"
         );
         assert_eq!(together(&[(1, 9, 10, 0)]), Vec::<Vec<usize>>::new());
+    }
+
+    #[test]
+    fn an_outage_may_have_begun_up_to_an_hour_before_its_first_lost_ping() {
+        for (start, is_together) in [(4605, true), (4606, false)] {
+            let found = together(&[(1, 999, 1000, 1100), (2, 500, start, 0)]);
+            assert_eq!(found.is_empty(), !is_together, "{start}");
+        }
     }
 
     #[test]
