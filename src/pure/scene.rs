@@ -431,3 +431,7 @@ impl Scene {
         self.hosts.get(host)?.replies.last_silence()
     }
 }
+
+#[cfg(test)]
+#[path = "scene_tests.rs"]
+mod tests;
