@@ -150,27 +150,22 @@ pub fn incidents<K: Copy + Eq + Hash>(spans: &[OutageSpan<K>]) -> Vec<Vec<usize>
     let mut recent: Vec<usize> = Vec::new();
     for index in order {
         let span = &spans[index];
-        let earliest = span.earliest_start.map_or(span.start.0, |at| {
-            at.0.clamp(span.start.0 - MAX_START_UNCERTAINTY_MS, span.start.0)
-        });
+        let earliest = span.earliest_start.unwrap_or(span.start).min(span.start);
         recent.retain(|index| {
             found[*index].latest >= span.start.0 - MAX_START_UNCERTAINTY_MS - TOGETHER_MS
         });
         // The newest match: older ones may match too where the last reply is long ago.
         let matching = recent.iter().rev().copied().find(|index| {
             let incident = &found[*index];
-            earliest - TOGETHER_MS <= incident.latest
-                && span.start.0 + TOGETHER_MS >= incident.earliest
-                && !incident.hosts.contains(&span.host)
+            earliest.plus(-TOGETHER_MS).0 <= incident.latest && !incident.hosts.contains(&span.host)
         });
         match matching {
-            Some(incident) => found[incident].add(index, span.host, earliest, span.start.0),
+            Some(incident) => found[incident].add(index, span.host, earliest),
             None => {
                 recent.push(found.len());
                 found.push(Incident {
                     members: vec![index],
                     hosts: vec![span.host],
-                    earliest,
                     latest: span.start.0,
                 });
             }
@@ -183,21 +178,19 @@ pub fn incidents<K: Copy + Eq + Hash>(spans: &[OutageSpan<K>]) -> Vec<Vec<usize>
         .collect()
 }
 
-/// An incident so far, with the earliest and latest instant at which it may have begun.
+/// An incident so far.
 struct Incident<K> {
     members: Vec<usize>,
     hosts: Vec<K>,
-    earliest: i64,
+    /// The latest instant at which it may have begun.
     latest: i64,
 }
 
 impl<K> Incident<K> {
-    fn add(&mut self, index: usize, host: K, earliest: i64, latest: i64) {
+    fn add(&mut self, index: usize, host: K, earliest: UtcMillis) {
         self.members.push(index);
         self.hosts.push(host);
-        let (from, to) = (self.earliest.max(earliest), self.latest.min(latest));
-        // Where the ranges do not overlap, it began between them.
-        (self.earliest, self.latest) = (from.min(to), from.max(to));
+        self.latest = self.latest.max(earliest.0);
     }
 }
 
@@ -358,6 +351,15 @@ mod tests {
             "a host fails with others, not with itself"
         );
         assert_eq!(together(&[(1, 9, 10, 0)]), Vec::<Vec<usize>>::new());
+    }
+
+    #[test]
+    fn an_outage_may_have_begun_up_to_an_hour_before_its_first_lost_ping() {
+        // And with five seconds between the failures of two hosts.
+        for (start, is_together) in [(4605, true), (4606, false)] {
+            let found = together(&[(1, 999, 1000, 1100), (2, 500, start, 0)]);
+            assert_eq!(found.is_empty(), !is_together, "{start}");
+        }
     }
 
     #[test]

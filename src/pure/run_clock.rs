@@ -229,7 +229,7 @@ impl RunClock {
     /// The run began before the newest result on record, and its clock is set.
     fn step_behind_record(&mut self, before: UtcMillis, step_ms: i64) -> Vec<Correction> {
         let still_behind = self.behind_ms.saturating_sub(step_ms).max(0);
-        let by_ms = step_ms - (self.behind_ms - still_behind);
+        let by_ms = step_ms - self.behind_ms;
         (self.behind_ms, self.set_back_ms) = (still_behind, 0);
         if still_behind > 0 {
             return Vec::new();
@@ -476,6 +476,169 @@ mod tests {
             skipped_ms: skipped * 1000,
             by_ms: seconds * 1000,
             until: at(until),
+        }
+    }
+
+    #[test]
+    fn a_correction_says_what_moves_and_whether_it_is_the_whole_run() {
+        let redated = |why| redate(5, 9, -HOUR, why).remove(0);
+        let moved = Some((at(5).0..=at(9).0, -HOUR * 1000));
+        let taken_back = take_back(5, 10, -7, 20);
+        for (correction, moved, is_of_whole_run) in [
+            (redated(Why::Behind), moved.clone(), true),
+            (redated(Why::Unsynchronised), moved.clone(), true),
+            (redated(Why::SetBack), moved.clone(), false),
+            (redated(Why::Undone), moved, false),
+            (taken_back, Some((at(15).0..=at(20).0, -7000)), false),
+            (skip(5).remove(0), None, false),
+            (Correction::Confirm, None, false),
+        ] {
+            assert_eq!(correction.moved(), moved, "{correction:?}");
+            assert_eq!(
+                correction.is_of_whole_run(),
+                is_of_whole_run,
+                "{correction:?}"
+            );
+        }
+        let whys = [Why::Behind, Why::Unsynchronised, Why::SetBack, Why::Undone];
+        assert_eq!(
+            whys.map(Why::as_str),
+            ["behind", "unsynchronised", "set_back", "undone"]
+        );
+    }
+
+    #[test]
+    fn a_run_begins_behind_a_record_that_is_two_seconds_ahead_and_doubts_its_clock() {
+        let behind = Some(Why::Behind);
+        let unsynchronised = Some(Why::Unsynchronised);
+        for (now, newest, is_synchronised, behind_ms, doubt) in [
+            (at(0), None, true, 0, None),
+            (at(0), None, false, 0, unsynchronised),
+            (at(0), Some(at(0).plus(1999)), true, 0, None),
+            (at(0), Some(at(2)), true, 2001, behind),
+            (at(0), Some(at(2)), false, 2001, behind),
+            (IMPLAUSIBLE_BEFORE, None, true, 0, None),
+            (IMPLAUSIBLE_BEFORE.plus(-1), None, true, 0, behind),
+        ] {
+            let clock = RunClock::start(now, newest, is_synchronised);
+            assert_eq!(
+                (clock.behind_ms(), clock.doubt()),
+                (behind_ms, doubt),
+                "{now:?} {newest:?}"
+            );
+            assert_eq!(clock.started(), now.plus(behind_ms));
+            assert!(!clock.is_set_back());
+        }
+    }
+
+    #[test]
+    fn a_clock_is_unsettled_until_it_is_confirmed_and_no_step_can_be_taken_back() {
+        let mut clock = RunClock::start(at(0), None, true);
+        assert!(!clock.is_unsettled());
+        clock.step(&step(HOUR + 10, HOUR), OLD);
+        assert!(clock.is_unsettled(), "a step");
+        clock.settle(at(HOUR + 700), true, SETTLED_AFTER);
+        assert!(!clock.is_unsettled(), "confirmed");
+        clock.step(&step(800, -HOUR), OLD);
+        assert!(clock.is_unsettled() && clock.is_set_back(), "set back");
+        let mut clock = RunClock::start(at(0), None, false);
+        assert!(clock.is_unsettled(), "unsynchronised");
+        clock.settle(at(100), true, YOUNG);
+        assert_eq!(clock.doubt(), None);
+        assert!(clock.is_unsettled(), "synchronised too shortly");
+        clock.settle(at(700), true, SETTLED_AFTER);
+        assert!(!clock.is_unsettled());
+        assert!(
+            RunClock::start(at(0), Some(at(HOUR)), true).is_unsettled(),
+            "behind"
+        );
+    }
+
+    #[test]
+    fn a_clock_set_back_moves_a_run_of_less_than_ten_minutes_that_stays_after_the_record() {
+        for (age, newest, is_moved) in [
+            (SETTLED_AFTER - Duration::from_millis(1), None, true),
+            (SETTLED_AFTER, None, false),
+            (YOUNG, Some(just_before(-HOUR)), true),
+            (YOUNG, Some(at(-HOUR)), false),
+        ] {
+            let mut clock = RunClock::start(at(0), None, false);
+            clock.set_newest_before(newest);
+            let found = clock.step(&step(10 - HOUR, -HOUR), age);
+            assert_eq!(!found.is_empty(), is_moved, "{age:?} {newest:?}");
+            assert_eq!(clock.is_set_back(), !is_moved);
+        }
+    }
+
+    #[test]
+    fn a_step_forward_may_miss_the_one_back_by_less_than_two_seconds() {
+        for (forward_ms, behind_ms, found) in [
+            (HOUR * 1000 - 2000, 2000, vec![]),
+            (HOUR * 1000 - 1999, 0, vec![]),
+            (HOUR * 1000 + 1999, 0, vec![]),
+            (HOUR * 1000 + 2000, 0, skip(20)),
+        ] {
+            let mut clock = RunClock::start(at(0), None, true);
+            clock.step(&step(10 - HOUR, -HOUR), OLD);
+            let forward = ClockStep {
+                now: at(20 - HOUR).plus(forward_ms),
+                step_ms: forward_ms,
+            };
+            assert_eq!(clock.step(&forward, OLD), found, "{forward_ms}");
+            assert_eq!(clock.behind_ms(), behind_ms, "{forward_ms}");
+        }
+    }
+
+    #[test]
+    fn a_step_takes_back_another_that_differs_by_a_quarter_at_most() {
+        for (back, is_undone) in [(80, true), (79, false)] {
+            let mut clock = RunClock::start(at(0), None, true);
+            clock.step(&step(110, 100), OLD);
+            let found = clock.step(&step(120 - back, -back), OLD);
+            let expected = if is_undone {
+                vec![take_back(10, 100, -back, 120)]
+            } else {
+                vec![]
+            };
+            assert_eq!(found, expected, "{back}");
+        }
+    }
+
+    #[test]
+    fn the_drift_between_steps_counts_for_the_first_of_them() {
+        let mut clock = RunClock::start(at(0), None, true);
+        clock.step(&step(10 + HOUR, HOUR), OLD);
+        clock.step(&step(20 + 2 * HOUR, HOUR), OLD);
+        assert_eq!(
+            clock.step(&step(20, -2 * HOUR - 10), OLD),
+            [
+                take_back(20 + HOUR, HOUR, -HOUR, 2 * HOUR + 30),
+                take_back(10, HOUR, -HOUR - 10, HOUR + 30),
+            ]
+        );
+    }
+
+    #[test]
+    fn what_was_skipped_before_the_clock_was_set_back_does_not_contradict_it() {
+        let mut clock = RunClock::start(at(0), Some(at(-60)), true);
+        clock.step(&step(2 * HOUR + 10, 2 * HOUR), OLD);
+        assert_eq!(clock.step(&step(HOUR + 20, -HOUR), OLD), []);
+        assert_eq!(
+            clock.settle(at(HOUR + 700), true, SETTLED_AFTER),
+            [take_back(10, 2 * HOUR, -HOUR, 2 * HOUR + 700)]
+        );
+    }
+
+    #[test]
+    fn a_record_more_than_a_day_ahead_contradicts_the_clock_for_a_day() {
+        for (lead_ms, quiet, is_believed) in [
+            (86_399_999, SETTLED_AFTER, true),
+            (86_400_000, SETTLED_AFTER, false),
+            (86_400_000, SETTLED_AGAINST_RECORD_AFTER, true),
+        ] {
+            let mut clock = RunClock::start(at(0), Some(at(0).plus(lead_ms)), false);
+            let found = clock.settle(at(1000), true, quiet);
+            assert_eq!(!found.is_empty(), is_believed, "{lead_ms} {quiet:?}");
         }
     }
 

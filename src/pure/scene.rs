@@ -439,3 +439,7 @@ impl Scene {
         self.hosts.get(host)?.replies.last_silence()
     }
 }
+
+#[cfg(test)]
+#[path = "scene_tests.rs"]
+mod tests;

@@ -49,4 +49,23 @@ mod tests {
         assert_eq!(distance("", "role"), 4);
         assert_eq!(distance("role", "role"), 0);
     }
+
+    #[test]
+    fn only_a_word_of_which_two_thirds_are_right_is_proposed() {
+        let long = "a".repeat(64);
+        for (word, known, expected) in [
+            ("adress", &["name", "address"][..], Some("address")),
+            ("abcdxy", &["abcdef"], Some("abcdef")),
+            ("abcxy", &["abcde"], None),
+            ("port", &[], None),
+            (&long, &[&long[1..]], Some(&long[1..])),
+            (&(long.clone() + "a"), &[&long], None),
+        ] {
+            assert_eq!(
+                nearest_word(word, known.iter().copied()),
+                expected,
+                "{word}"
+            );
+        }
+    }
 }

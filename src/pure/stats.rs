@@ -261,6 +261,44 @@ mod tests {
     }
 
     #[test]
+    fn the_success_rate_is_in_percent_and_zero_without_pings() {
+        assert_eq!(
+            [(4, 3), (5, 0), (0, 0)].map(|(sent, received)| success_rate(sent, received)),
+            [75.0, 0.0, 0.0]
+        );
+    }
+
+    #[test]
+    fn a_histogram_is_the_same_in_any_order_of_its_values() {
+        let of = |values: [u32; 3]| {
+            let mut histogram = Histogram::default();
+            values.into_iter().for_each(|us| histogram.add(us));
+            histogram
+        };
+        assert_eq!(of([1000, 10, 500]), of([10, 500, 1000]));
+        assert_eq!(of([1000, 10, 500]).total(), 3);
+    }
+
+    #[test]
+    fn values_of_one_bucket_are_spread_over_it_and_a_single_one_is_in_its_middle() {
+        let (from, to) = bucket_range(bucket_of(1_000_000));
+        let (first, last) = (f64::from(from), to as f64 - 1.0);
+        let mut histogram = Histogram::default();
+        histogram.add(1_000_000);
+        assert_eq!(histogram.quantile_us(0.5), Some((first + last) / 2.0));
+        histogram.add(1_000_000);
+        assert_eq!(histogram.quantile_us(0.0), Some(first));
+        assert_eq!(histogram.quantile_us(1.0), Some(last));
+    }
+
+    #[test]
+    fn damaged_times_of_a_check_allocate_no_more_than_those_of_the_longest() {
+        let decoded = |length| decode_rtts(&vec![0; length], 1).map(|rtts| rtts.len());
+        assert_eq!(decoded(MAX_RTTS_BYTES), Some(MAX_RTTS_BYTES));
+        assert_eq!(decoded(MAX_RTTS_BYTES + 1), None);
+    }
+
+    #[test]
     fn buckets_are_adjacent_without_gap_or_overlap() {
         let last = bucket_of(u32::MAX);
         let mut next = 0u64;

@@ -479,6 +479,10 @@ mod tests {
         checks.iter().for_each(|c| all.add(c, &own));
         checks[..2].iter().for_each(|c| one.add(c, &own));
         checks[2..].iter().for_each(|c| two.add(c, &own));
+        two.merge(&one.clone());
+        assert_eq!(two, all);
+        let mut two = Sums::default();
+        checks[2..].iter().for_each(|c| two.add(c, &own));
         one.merge(&two);
         assert_eq!(one, all);
         let Sums { counts, latencies } = all;
@@ -494,6 +498,111 @@ mod tests {
             (latencies.min_us, latencies.max_us, latencies.sum_us),
             (Some(100), Some(300), 5 * 100 + 4 * 300)
         );
+        assert_eq!((counts.sent, counts.received), (15, 9));
+        assert_eq!((latencies.avg_sum_us, latencies.checks), (400, 2));
+    }
+
+    #[test]
+    fn where_no_single_times_are_known_the_ends_count_once_and_the_rest_at_the_mean() {
+        for (received, expected) in [
+            (1, &[(20, 1)][..]),
+            (2, &[(10, 1), (30, 1)]),
+            (4, &[(10, 1), (20, 2), (30, 1)]),
+        ] {
+            let mut sums = Sums::default();
+            let check = CheckSums {
+                latencies: [Some(10), Some(20), Some(30)],
+                ..check(5, received, None)
+            };
+            sums.add(&check, &Thresholds::default());
+            let buckets = sums.latencies.histogram.buckets();
+            let found: Vec<(u32, u64)> = buckets.map(|(from, _, count)| (from, count)).collect();
+            assert_eq!(found, expected, "{received}");
+            assert_eq!(sums.latencies.sum_us, 20 * received);
+        }
+    }
+
+    /// Every number differs.
+    fn hour() -> Sums {
+        let mut histogram = Histogram::default();
+        histogram.add(77);
+        Sums {
+            counts: Counts {
+                by_rate: [3, 0, 5, 0, 0, 7, 11, 13],
+                poor: 6,
+                degraded: 8,
+                not_measured: 9,
+                sent: 195,
+                received: 101,
+                rate_sum: 2_500_001,
+                rate_min: Some(0),
+                rate_max: Some(100_000),
+            },
+            latencies: Latencies {
+                min_us: Some(5),
+                max_us: Some(90),
+                sum_us: 1234,
+                avg_sum_us: 567,
+                checks: 36,
+                histogram,
+            },
+        }
+    }
+
+    #[test]
+    fn a_share_is_rounded_so_that_the_parts_add_up() {
+        let thirds = [0..1, 1..2, 2..3].map(|part| share(10, &part, 3));
+        assert_eq!(thirds, [3, 4, 3]);
+        assert_eq!([0..5, 5..10].map(|part| share(1, &part, 10)), [1, 0]);
+        assert_eq!(share(7, &(0..0), 0), 0);
+    }
+
+    #[test]
+    fn parts_of_an_hour_merge_to_the_whole_hour_and_leave_the_rest() {
+        let hour = hour();
+        let mut parts = [0..3, 3..7, 7..10]
+            .map(|part| hour.share(&part, 10))
+            .to_vec();
+        assert_eq!((parts[0].counts.sent, parts[0].latencies.checks), (59, 11));
+        assert_eq!((parts[0].counts.poor, parts[0].latencies.sum_us), (2, 370));
+        let rest = hour.counts.without(&parts[0].counts);
+        let mut merged = parts.remove(0);
+        parts.iter().for_each(|part| merged.merge(part));
+        // A share keeps the whole histogram, whose proportions alone are read.
+        assert_eq!(merged.latencies.histogram.total(), 3);
+        merged.latencies.histogram = hour.latencies.histogram.clone();
+        assert_eq!(merged, hour);
+        let mut after = parts.remove(0).counts;
+        after.merge(&parts[0].counts);
+        assert_eq!(rest, after);
+        assert_eq!(after.without(&hour.counts).sent, 0);
+    }
+
+    #[test]
+    fn an_hour_is_even_if_every_check_was_made_and_lost_nothing() {
+        let even = Counts {
+            by_rate: [0, 0, 0, 0, 0, 0, 0, 3],
+            sent: 15,
+            received: 15,
+            ..Counts::default()
+        };
+        assert!(even.is_even());
+        for uneven in [
+            Counts {
+                not_measured: 1,
+                ..even
+            },
+            Counts {
+                received: 14,
+                ..even
+            },
+            Counts {
+                degraded: 1,
+                ..even
+            },
+        ] {
+            assert!(!uneven.is_even(), "{uneven:?}");
+        }
     }
 
     #[test]
@@ -522,7 +631,11 @@ mod tests {
                 Some(state),
                 "{received} of {sent}"
             );
-            let mut by_rate = sums.counts;
+            let mut by_rate = Counts {
+                poor: 9,
+                degraded: 9,
+                ..sums.counts
+            };
             by_rate.judge_by_rate();
             assert_eq!(by_rate, sums.counts, "{received} of {sent}");
         }

@@ -249,10 +249,10 @@ pub fn local_to_utc(
     let (first, second) = match (candidate(before), candidate(after)) {
         (Some(a), Some(b)) => (a.min(b), a.max(b)),
         (Some(only), None) | (None, Some(only)) => (only, only),
-        (None, None) => (
-            UtcMillis(naive_ms - before * 1000),
-            UtcMillis(naive_ms - before * 1000),
-        ),
+        (None, None) => {
+            let skipped = UtcMillis(naive_ms - before * 1000);
+            (skipped, skipped)
+        }
     };
     match previous {
         Some(previous) if first.0 < previous.0 - (second.0 - first.0) / 2 => second,
@@ -675,6 +675,113 @@ mod tests {
                     );
                 }
             }
+        }
+    }
+
+    #[test]
+    fn a_check_may_follow_after_exactly_half_an_interval() {
+        let schedule = Schedule::phased(seconds(0.0), Duration::from_secs(10), 0, 1);
+        assert_eq!(
+            schedule.next_check(seconds(5.0), seconds(5.1)),
+            seconds(10.0)
+        );
+        let late = Monotonic(seconds(5.0).0 + 1);
+        assert_eq!(schedule.next_check(late, seconds(5.1)), seconds(20.0));
+    }
+
+    #[test]
+    fn ticks_are_counted_between_instants_that_are_nearly_ticks() {
+        let schedule = Schedule::phased(seconds(0.0), Duration::from_secs(10), 0, 1);
+        for (later, between) in [(10.0, 0), (24.9, 1), (25.0, 2), (30.0, 2), (34.9, 2)] {
+            assert_eq!(
+                schedule.ticks_between(seconds(0.0), seconds(later)),
+                between,
+                "{later}"
+            );
+        }
+    }
+
+    #[test]
+    fn hours_and_days_have_their_ends() {
+        assert_eq!(DAY_MS, 86_400_000);
+        assert_eq!(Hour::LATEST, UtcMillis(LATEST_MS).hour());
+        for (ms, hour, full) in [
+            (-1, -1, 0),
+            (0, 0, 0),
+            (1, 0, 1),
+            (3_600_000, 1, 1),
+            (3_600_001, 1, 2),
+        ] {
+            assert_eq!(UtcMillis(ms).hour(), Hour(hour), "{ms}");
+            assert_eq!(UtcMillis(ms).first_full_hour(), Hour(full), "{ms}");
+        }
+    }
+
+    #[test]
+    fn a_fraction_of_a_second_has_one_to_nine_digits() {
+        let ms = |fraction: &str| parse_naive_ms(&format!("1970-01-01 00:00:01.{fraction}"));
+        assert_eq!(ms("5"), Some(1500));
+        assert_eq!(ms("012345678"), Some(1012));
+        for fraction in ["", "0123456789", "1234567890", "5x", "+5"] {
+            assert_eq!(ms(fraction), None, "{fraction}");
+        }
+    }
+
+    #[test]
+    fn a_zone_is_asked_for_the_days_around_the_time() {
+        // Summer time from this second on, for half a year.
+        let begin = 1_743_296_400;
+        let zone = |at: i64| {
+            if (begin..begin + 180 * 86_400).contains(&at) {
+                7200
+            } else {
+                3600
+            }
+        };
+        let converted = |naive: i64| local_to_utc(naive * 1000, None, zone).0 / 1000;
+        assert_eq!(converted(begin + 7200), begin);
+        assert_eq!(converted(begin + 3599), begin - 1);
+        assert_eq!(
+            converted(begin + 3600),
+            begin,
+            "skipped: with the offset before"
+        );
+        assert_eq!(converted(begin + 7199), begin + 3599);
+    }
+
+    #[test]
+    fn a_row_precedes_the_previous_one_by_at_most_half_of_the_repeated_hour() {
+        let first = UtcMillis(1_761_436_800_000);
+        for (later_ms, expected) in [(1_800_000, first), (1_800_001, first.plus(3_600_000))] {
+            let at = to_utc("2025-10-26 02:00:00", Some(first.plus(later_ms)));
+            assert_eq!(at, expected, "{later_ms}");
+        }
+    }
+
+    #[test]
+    fn clocks_are_compared_since_any_instant_and_up_to_the_noise_of_reading() {
+        let (second, ms) = (1_000_000_000, 1_000_000);
+        let earlier = sample(7 * second, 900 * second, 11 * second);
+        let later = |realtime, boottime| {
+            sample(9 * second, 902 * second + realtime, 13 * second + boottime)
+        };
+        for (boottime, slept) in [
+            (0, 0),
+            (100 * ms - 1, 0),
+            (100 * ms, 100),
+            (5000 * ms, 5000),
+        ] {
+            let found = later(0, boottime).slept_since(&earlier);
+            assert_eq!(found, Duration::from_millis(slept), "{boottime}");
+        }
+        // 500 ppm of two seconds, and a tenth of a millisecond.
+        for (realtime, step) in [(0, 0), (1_100_000, 0), (1_100_001, 1_100_001)] {
+            assert_eq!(later(realtime, 0).step_since(&earlier), step, "{realtime}");
+            assert_eq!(
+                later(-realtime, 0).step_since(&earlier),
+                -step,
+                "{realtime}"
+            );
         }
     }
 

@@ -69,5 +69,11 @@ mod tests {
             assert_eq!(read(&mut &bytes[..]), Some(value));
         }
         assert_eq!(read(&mut &[0xff; 10][..]), None, "more than 64 bits");
+        // The tenth byte has room for one bit.
+        for (last, value) in [(0, Some(0)), (1, Some(1 << 63)), (2, None)] {
+            let mut bytes = [0x80; 10];
+            bytes[9] = last;
+            assert_eq!(read(&mut &bytes[..]), value, "{last}");
+        }
     }
 }
