@@ -523,10 +523,13 @@ fn an_outage_lasts_from_its_first_lost_ping_to_the_first_answered_one() {
 fn pings_lost_after_the_last_reply_belong_to_the_outage_for_five_minutes() {
     // Far from 1970, as real times are.
     let first = 1_000_000;
-    for (minutes, is_from_lost_ping) in [(1, true), (5, true), (6, false)] {
+    for (ms, is_from_lost_ping) in [(60_000, true), (300_999, true), (301_000, false)] {
         let all = [
             pings(first, "rs"),
-            pings(first + minutes, "ss"),
+            CheckSample {
+                at: UtcMillis(first * MINUTE_MS + ms),
+                ..pings(0, "ss")
+            },
             pings(first + 9, "rr"),
         ];
         let (outage, _) = ended(OutageRules::default(), &all).remove(0);
@@ -535,8 +538,27 @@ fn pings_lost_after_the_last_reply_belong_to_the_outage_for_five_minutes() {
         } else {
             all[1].at.0
         };
-        assert_eq!(outage.start, UtcMillis(begin), "{minutes}");
+        assert_eq!(outage.start, UtcMillis(begin), "{ms}");
     }
+}
+
+#[test]
+fn a_check_that_is_read_again_from_the_database_counts_once() {
+    let counts = Some(PingCounts { sent: 7, lost: 7 });
+    let outage = Outage {
+        start: UtcMillis(60_000),
+        earliest_start: None,
+        checks_failed: 1,
+        checks: 1,
+        pings: counts,
+        // Its first reply, after two lost pings that are counted already.
+        answered_since: Some(UtcMillis(122_000)),
+    };
+    let mut detector = OutageDetector::resume(OutageRules::default(), outage);
+    let Some(OutageChange::Ended(outage, end)) = detector.add_check(&pings(2, "ssrrr"), NOW) else {
+        panic!("{detector:?}")
+    };
+    assert_eq!((outage.pings, end.at), (counts, UtcMillis(122_000)));
 }
 
 #[test]

@@ -455,6 +455,138 @@ mod tests {
         }
     }
 
+    fn from_to(from: f64, to: f64) -> OutageTime {
+        OutageTime {
+            last_reply: Some(second(from - 2.0)),
+            from: second(from),
+            to: second(to),
+        }
+    }
+
+    #[test]
+    fn the_first_and_last_pings_are_known_in_any_order_of_arrival() {
+        let found = replies("3+ 1+ 5- 7+ 6-");
+        assert_eq!(found.since(), Some(second(1.0)));
+        assert_eq!(found.last_reply(), Some(second(7.0)));
+        assert_eq!(found.last_silence(), Some(second(6.0)));
+        let none = replies("");
+        assert_eq!(
+            (none.since(), none.last_reply(), none.last_silence()),
+            (None, None, None)
+        );
+        for (before, last_reply) in [
+            (1.0, None),
+            (2.0, Some(1.999)),
+            (4.0, Some(3.0)),
+            (9.0, Some(7.0)),
+        ] {
+            let last = found.last_reply_before(second(before));
+            assert_eq!(last, last_reply.map(second), "{before}");
+        }
+        let found = replies("1- 2+ 3+ 5- 6+ 7+ 8+");
+        for (before, run) in [(1.0, None), (2.0, Some(0)), (5.0, Some(2)), (9.0, Some(3))] {
+            assert_eq!(found.longest_run_before(second(before)), run, "{before}");
+        }
+    }
+
+    #[test]
+    fn the_time_between_two_runs_is_divided_between_them() {
+        let share = replies("1000+ 1002- 1010- 1014+").share(1_000_000, 1_014_000);
+        assert_eq!((share.answered_ms, share.silent_ms), (3000, 11_000));
+        assert_eq!((share.answered, share.silent), (2, 2));
+        assert_eq!(share.longest_silence_ms, 11_000);
+    }
+
+    #[test]
+    fn a_share_is_of_the_time_and_of_the_pings_where_there_is_no_time() {
+        for (ms, pings, percent) in [
+            ((60, 40), (0, 9), 60),
+            ((0, 0), (1, 1), 50),
+            ((0, 0), (3, 1), 75),
+            ((0, 0), (0, 1), 0),
+        ] {
+            let share = Share {
+                answered_ms: ms.0,
+                silent_ms: ms.1,
+                longest_silence_ms: 0,
+                answered: pings.0,
+                silent: pings.1,
+            };
+            assert!(share.is_answered_for(percent), "{share:?}");
+            assert!(!share.is_answered_for(percent + 1), "{share:?}");
+        }
+    }
+
+    #[test]
+    fn a_host_is_lossy_with_three_silences_and_three_of_ten_pings_lost_in_the_minute_before() {
+        let three = "-50- -45+ -40- -35+ -30- -25+ -20+ -15+ -10+ -5+";
+        let more = format!("{three} 0+");
+        for (pings, max_age_ms, is_lossy) in [
+            (three, 10_000, true),
+            (&more, 10_000, false),
+            ("-50- -45+ -40- -35- -30- -25+", 10_000, false),
+            ("-80- -75+ -70- -65+ -30- -20+", 10_000, false),
+            ("-80- -75+ -70- -65+ -30- -20+", 30_000, true),
+            ("21- 23+ 25- 27+ 29-", 10_000, false),
+        ] {
+            let found = replies(pings).is_lossy(&OUTAGE, max_age_ms);
+            assert_eq!(found, is_lossy, "{pings}");
+        }
+    }
+
+    #[test]
+    fn the_margins_are_two_seconds_or_a_quarter_of_a_short_outage() {
+        for (from, to, expected) in [
+            (0.0, 20.0, (2000, 18_000)),
+            (100.0, 104.0, (101_000, 103_000)),
+            (100.0, 99.0, (100_000, 99_000)),
+        ] {
+            assert_eq!(from_to(from, to).without_margins(), expected, "{from} {to}");
+        }
+    }
+
+    #[test]
+    fn a_host_fails_with_an_outage_up_to_five_seconds_after_its_begin() {
+        let outage = from_to(1000.0, 1020.0);
+        for (pings, since) in [
+            ("998+ 1003+ 1005+ 1007- 1012-", Some(1007.0)),
+            ("998+ 1003+ 1006+ 1007- 1012-", None),
+            ("993- 1001- 1012-", Some(993.0)),
+            ("992- 1001- 1012-", None),
+        ] {
+            let found = replies(pings).failed_since(&outage);
+            assert_eq!(found, since.map(second), "{pings}");
+        }
+    }
+
+    #[test]
+    fn of_a_host_that_failed_too_replies_in_a_few_seconds_prove_nothing() {
+        let pings = "988+ 995- 997- 999- 1000.2+ 1000.7+ 1001.2+ 1001.7+ 1002.2+ 1002.7+ 1003.2+ 1003.7+ 1004.2+";
+        for (to, conduct) in [
+            (1001.0, Conduct::FailedToo),
+            (1003.0, Conduct::FailedToo),
+            (1004.0, Conduct::Answered),
+        ] {
+            let outage = OutageTime {
+                last_reply: Some(second(990.0)),
+                ..from_to(1000.0, to)
+            };
+            assert_eq!(replies(pings).conduct(&outage, 10_000), conduct, "{to}");
+        }
+    }
+
+    #[test]
+    fn a_reliable_gateway_that_is_silent_for_three_quarters_does_not_answer() {
+        let outage = from_to(1000.0, 1020.0);
+        let answered = |pings: &str| replies(pings).answered(&outage, true);
+        assert_eq!(answered("1001+ 1003- 1013- 1015+ 1018+"), Some(false));
+        assert_eq!(answered("1001+ 1003- 1013- 1014.99+ 1018+"), Some(true));
+        assert_eq!(
+            replies("998- 1005- 1010-").answered(&outage, false),
+            Some(false)
+        );
+    }
+
     #[test]
     fn a_gateway_that_answers_any_ping_answers() {
         let answered = |pings, is_reliable| replies(pings).answered(&OUTAGE, is_reliable);
