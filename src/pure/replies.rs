@@ -490,6 +490,40 @@ mod tests {
     }
 
     #[test]
+    fn of_a_run_that_goes_on_the_pings_before_an_instant_count() {
+        assert_eq!(replies("1+ 3+ 5+").longest_run_before(second(5.0)), Some(2));
+    }
+
+    #[test]
+    fn a_long_run_is_kept_in_four_stretches() {
+        for (pings, stretches) in [(3, 3), (4, 4), (5, 4), (9, 4)] {
+            let mut found = Replies::default();
+            (0..pings).for_each(|ping| found.add(UtcMillis(ping * 60_000), Answer::Answered));
+            assert_eq!(found.runs[0].stretches.len(), stretches, "{pings}");
+        }
+    }
+
+    #[test]
+    fn an_end_of_a_stretch_within_a_span_is_a_ping_there() {
+        let stretch = Stretch {
+            first: UtcMillis(0),
+            last: UtcMillis(100),
+            pings: 2,
+        };
+        for (from, to, pings) in [
+            (-9, 0, 1),
+            (-9, 1, 1),
+            (99, 200, 1),
+            (100, 200, 1),
+            (40, 60, 0),
+            (101, 200, 0),
+            (0, 100, 2),
+        ] {
+            assert_eq!(stretch.pings_within(from, to), pings, "{from} to {to}");
+        }
+    }
+
+    #[test]
     fn the_time_between_two_runs_is_divided_between_them() {
         let share = replies("1000+ 1002- 1010- 1014+").share(1_000_000, 1_014_000);
         assert_eq!((share.answered_ms, share.silent_ms), (3000, 11_000));
