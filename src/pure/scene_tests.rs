@@ -408,3 +408,62 @@ fn a_name_that_never_resolved_is_unresolved_once_another_host_answers() {
         assert_eq!(scene.resolved_at_address("far", at(0)), Some(at(220)));
     }
 }
+
+#[test]
+fn a_reliable_gateway_that_answers_once_in_an_outage_did_not_answer() {
+    for (before, expected) in [
+        ("rrr", Reachability::Silent),
+        ("rsr", Reachability::Answers),
+    ] {
+        let mut scene = outage("");
+        let during = (105..160).step_by(5).map(|second| (second, 's'));
+        let pings = (90..).zip(before.chars()).chain(during);
+        for (second, letter) in pings.chain([(162, 'r')]) {
+            scene.add_observation(&Observation::Gateway {
+                link: link("eth0"),
+                at: at(second),
+                answer: Answer::of(letter == 'r'),
+            });
+        }
+        assert_eq!(evidence(&scene).gateway, expected, "{before}");
+    }
+}
+
+#[test]
+fn hosts_without_a_known_link_are_over_the_same_one() {
+    let mut scene = Scene::default();
+    let without_link = |name, second, pings| CheckResult {
+        link: None,
+        ..check(name, second, pings)
+    };
+    scene.add_check(&without_link("far", 40, "rrr"));
+    scene.add_check(&without_link("far", 100, "sss"));
+    for second in (90..=165).step_by(5) {
+        scene.add_check(&without_link("other", second, "r"));
+    }
+    let found = evidence(&scene);
+    assert_eq!((found.beyond_answering, found.interface), (1, None));
+    scene.add_check(&check("far", 166, "s"));
+    assert_eq!(evidence(&scene).beyond_answering, 0, "its link is known");
+}
+
+#[test]
+fn the_last_reply_of_a_witness_may_be_its_interval_and_five_seconds_old() {
+    for (last, answering) in [(232, 0), (233, 1)] {
+        let mut scene = outage("");
+        for second in [220, 280] {
+            scene.add_check(&check("far", second, "sss"));
+        }
+        scene.add_check(&check("other", 30, "rrr"));
+        for second in (40..last).step_by(5).chain([last]) {
+            scene.add_probe(&Probe {
+                host: Arc::new(Host::unlisted("other")),
+                at: at(second),
+                is_answered: true,
+            });
+        }
+        let found = scene.evidence(&Host::unlisted("far"), at(100), at(300));
+        let found = found.map(|found| found.beyond_answering);
+        assert_eq!(found, Some(answering), "{last}");
+    }
+}
