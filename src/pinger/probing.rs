@@ -1,8 +1,8 @@
-//! Probes: single pings between two checks while a host is silent or did not answer the newest ping,
-//! so that the start and end of an outage are known to the second. Each probe has its own timeout; outcomes are delivered in the
-//! order of sending. Meanwhile anything between this machine and the host may change, so the probes
-//! follow the host's name and the routes, and change their socket: a socket keeps its source
-//! address, and a NAT keeps the uplink of an ICMP identifier.
+//! Probes: single pings between two checks while a host is silent or did not answer the newest
+//! ping, so that the start and end of an outage are known to the second. Each probe has its own
+//! timeout; outcomes are delivered in the order of sending. Meanwhile anything between this machine
+//! and the host may change, so the probes follow the host's name and the routes, and change their
+//! socket: a socket keeps its source address, and a NAT keeps the uplink of an ICMP identifier.
 
 use std::collections::VecDeque;
 use std::sync::Arc;

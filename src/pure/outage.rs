@@ -371,13 +371,17 @@ impl OutageDetector {
     /// Whether the host is to be probed between checks: it is silent, or did not answer the newest
     /// ping.
     pub fn needs_probing(&self) -> bool {
-        let lost_the_newest = |last: &LastReply| last.trailing_loss.is_some();
-        match &self.condition {
-            HostCondition::Answers { last_reply, .. } => {
-                self.is_silent() || last_reply.as_ref().is_some_and(lost_the_newest)
+        let lost_the_newest = matches!(
+            self.condition,
+            HostCondition::Answers {
+                last_reply: Some(LastReply {
+                    trailing_loss: Some(_),
+                    ..
+                }),
+                ..
             }
-            HostCondition::Suspected(_) | HostCondition::Down { .. } => true,
-        }
+        );
+        self.is_silent() || lost_the_newest
     }
 
     fn finish(&mut self, end: OutageEnd, last_reply: LastReply, is_doubted: bool) -> OutageChange {

@@ -87,6 +87,15 @@ fn trace(scene: &mut Scene, name: &str, path: Path) {
     scene.add_observation(&Observation::Path { host, path });
 }
 
+/// A ping to the gateway of eth0.
+fn ping_gateway(scene: &mut Scene, second: i64, is_answered: bool) {
+    scene.add_observation(&Observation::Gateway {
+        link: link("eth0"),
+        at: at(second),
+        answer: Answer::of(is_answered),
+    });
+}
+
 fn evidence(scene: &Scene) -> CauseEvidence {
     let found = scene.evidence(&Host::unlisted("far"), at(100), at(165));
     found.expect("a known host")
@@ -126,11 +135,7 @@ fn a_gateway_is_reliable_after_three_replies_in_a_row() {
     for (pings, is_reliable) in [("rrr", Some(true)), ("rsr", Some(false)), ("", None)] {
         let mut scene = outage("");
         for (second, letter) in (90..).zip(pings.chars()) {
-            scene.add_observation(&Observation::Gateway {
-                link: link("eth0"),
-                at: at(second),
-                answer: Answer::of(letter == 'r'),
-            });
+            ping_gateway(&mut scene, second, letter == 'r');
         }
         assert_eq!(evidence(&scene).is_gateway_reliable, is_reliable, "{pings}");
     }
@@ -419,11 +424,7 @@ fn a_reliable_gateway_that_answers_once_in_an_outage_did_not_answer() {
         let during = (105..160).step_by(5).map(|second| (second, 's'));
         let pings = (90..).zip(before.chars()).chain(during);
         for (second, letter) in pings.chain([(162, 'r')]) {
-            scene.add_observation(&Observation::Gateway {
-                link: link("eth0"),
-                at: at(second),
-                answer: Answer::of(letter == 'r'),
-            });
+            ping_gateway(&mut scene, second, letter == 'r');
         }
         assert_eq!(evidence(&scene).gateway, expected, "{before}");
     }
