@@ -2,14 +2,15 @@
 //! the file for each check stay as they are.
 
 use std::fs::File;
-use std::io::{Read, Write};
+use std::io::Write;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 use std::time::{Duration, Instant};
 
 use crate::common::http;
 use crate::common::monitor::Monitor;
 use crate::common::namespace::{SocketKind, in_namespace, is_available};
+use crate::far_end::{Raise, each_request, reply};
 use crate::figures::{Figures, assert_flat, median};
 use crate::{in_turn, number};
 
@@ -30,35 +31,12 @@ const IS_SILENT: Duration = Duration::from_secs(2);
 /// Answers pings at the other end of the device, but for the silences.
 fn come_and_go(tun: &mut File, is_over: &AtomicBool) {
     let began = Instant::now();
-    let mut packet = [0_u8; 2000];
-    while !is_over.load(Ordering::Relaxed) {
+    each_request(tun, is_over, |tun, request| {
         let into = began.elapsed().as_millis() % (ANSWERS + IS_SILENT).as_millis();
-        let Ok(len) = tun.read(&mut packet) else {
-            std::thread::sleep(Duration::from_millis(5));
-            continue;
-        };
-        let packet = &mut packet[..len];
-        let is_request = len > 28 && packet[0] == 0x45 && packet[9] == 1 && packet[20] == 8;
-        if !is_request || into >= ANSWERS.as_millis() {
-            continue;
+        if into < ANSWERS.as_millis() {
+            tun.write_all(&reply(request)).expect("it takes a packet");
         }
-        packet[12..20].rotate_left(4);
-        packet[20] = 0;
-        // From 8 to 0: the checksum, a sum of complements, grows by as much.
-        let sum = u32::from(u16::from_be_bytes([packet[22], packet[23]])) + 0x0800;
-        let sum = u16::try_from((sum & 0xffff) + (sum >> 16)).expect("sixteen bits");
-        packet[22..24].copy_from_slice(&sum.to_be_bytes());
-        tun.write_all(packet).expect("it takes a packet");
-    }
-}
-
-/// Raises a flag at its end, also at that of a test that fails.
-pub struct Raise<'f>(pub &'f AtomicBool);
-
-impl Drop for Raise<'_> {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
+    });
 }
 
 /// Hosts on loopback, and one that comes and goes and has the witness, traces and alerts at work.

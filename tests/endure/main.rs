@@ -5,6 +5,7 @@
 mod calendar;
 #[path = "../common/mod.rs"]
 mod common;
+mod far_end;
 mod figures;
 mod hours;
 mod reloads;
