@@ -2,7 +2,7 @@
 
 mod common;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -36,9 +36,7 @@ impl Site {
         let folder = TempDir::new();
         let path = folder.path().join("connection_logs.db");
         Database::open(&path, &mut |_, _| ()).expect("a new database");
-        Connection::open(&path)
-            .and_then(|database| database.execute_batch(sql))
-            .expect("plain SQL");
+        fill(&path, sql);
         Site::with_database(hosts, folder, path)
     }
 
@@ -69,10 +67,22 @@ impl Site {
     }
 
     fn sql(&self, sql: &str) {
-        let database =
-            Connection::open(self.folder.path().join("connection_logs.db")).expect("the database");
-        database.execute_batch(sql).expect("plain SQL");
+        fill(&self.folder.path().join("connection_logs.db"), sql);
     }
+}
+
+/// Runs these statements, for all of which `'now'` is one moment: SQLite reads the clock once a
+/// statement, and outages that are to begin together would begin milliseconds apart.
+fn fill(path: &Path, sql: &str) {
+    let database = Connection::open(path).expect("the database");
+    let now: String = database
+        .query_row("select strftime('%Y-%m-%d %H:%M:%f', 'now')", [], |row| {
+            row.get(0)
+        })
+        .expect("the time");
+    database
+        .execute_batch(&sql.replace("'now'", &format!("'{now}'")))
+        .expect("plain SQL");
 }
 
 /// A check of A `minutes_ago`, with the numbers of answered and lost pings and the mean in
