@@ -130,21 +130,19 @@ impl Scrub {
         let select =
             format!("select {key}, * from {table} {after} order by {key} limit {MAX_ROWS}");
         let mut statement = connection.prepare_cached(&select)?;
-        let columns = statement.column_count();
         let mut rows = statement.query(params_from_iter(self.after.clone()))?;
-        let mut read = 0;
+        let (mut read, mut found) = (0, Vec::<Value>::with_capacity(keys));
+        // SQLite has read every column of a row once it returns the row.
         while let Some(row) = rows.next()? {
-            for column in 0..columns {
-                row.get_ref(column)?;
+            found.clear();
+            for column in 0..keys {
+                found.push(row.get(column)?);
             }
-            let found: Vec<Value> = (0..keys)
-                .map(|column| row.get(column))
-                .collect::<rusqlite::Result<_>>()?;
             if !is_after(&found, &self.after) {
                 self.note_damage();
                 return Ok(());
             }
-            self.after = found;
+            std::mem::swap(&mut self.after, &mut found);
             read += 1;
             if began.elapsed() >= MAX_STEP {
                 return Ok(());
