@@ -253,11 +253,15 @@ fn sums_and_checks(path: &Path) -> usize {
 
 /// Pages of the table of checks, by what another SQLite finds in them.
 fn leaves_of_checks(path: &Path) -> Vec<u64> {
+    leaves(path, 8)
+}
+
+/// The leaves without a row id whose first row has so many columns.
+fn leaves(path: &Path, columns: u8) -> Vec<u64> {
     let bytes = fs::read(path).expect("a file");
     let is_leaf = |page: &&[u8]| {
-        // A leaf without a row id whose first row has 8 columns, as many as a check.
         let cell = usize::from(page[8]) << 8 | usize::from(page[9]);
-        page[0] == 10 && page.get(cell + 1) == Some(&9)
+        page[0] == 10 && page.get(cell + 1) == Some(&(columns + 1))
     };
     (0..)
         .zip(bytes.chunks(4096))
@@ -330,6 +334,53 @@ fn an_export_that_comes_out_short_says_so_and_fails_and_has_the_rest() {
     fs::copy(&made, &path).expect("copied");
     let export = expect_success(program(folder.path(), &["export"]));
     assert_eq!(export.stdout.lines().count(), total + 1);
+}
+
+#[test]
+fn an_export_says_which_part_of_the_checks_cannot_be_read_and_no_more() {
+    let folder = TempDir::new();
+    configure(&folder, FILE, &["192.0.2.1"]);
+    let path = folder.path().join(FILE);
+    let made = folder.path().join("made");
+    let total = sums_and_checks(&made);
+    // Of two times ten hours.
+    const NOTES: &str =
+        "insert into check_note(host_id, checked_at, late, duplicates, foreigners, reason)
+        select host_id, checked_at, 1, 0, 0, 'a reason' from check_result where checked_at / 36000000 in (1, 6)";
+    Connection::open(&made)
+        .and_then(|made| made.execute_batch(NOTES))
+        .expect("plain SQL");
+    let root = |table: &str| {
+        let root = format!("select rootpage - 1 from sqlite_schema where name = '{table}'");
+        u64::try_from(number(&made, &root)).expect("a page")
+    };
+    open(&made).checkpoint();
+    let leaf_of_notes = leaves(&made, 7)[3];
+    let sums =
+        "the sums that tell whether checks of one are missing cannot be read, and in 1 other";
+    let notes = "reasons and wrong replies of checks of one from 1970-01-01T1";
+    for (what, page, said, noted) in [
+        ("the sums", root("rollup"), sums, 2400),
+        ("the time of the clean-up", root("pruning"), sums, 2400),
+        ("the hours without sums", root("stale_rollup"), sums, 2400),
+        ("notes", leaf_of_notes, notes, 1400),
+    ] {
+        fs::copy(&made, &path).expect("copied");
+        overwrite(&path, page * 4096, &garbage(4096));
+        let export = program(folder.path(), &["export", "--format", "jsonl"]);
+        let error = &export.stderr;
+        let rows = export.stdout.lines().count();
+        assert_eq!((export.code, rows), (Some(74), total), "{what}: {error}");
+        let with_reason = export.stdout.matches("a reason").count();
+        assert!(
+            (noted..=2400).contains(&with_reason),
+            "{what}: {with_reason} have their reason"
+        );
+        assert!(
+            error.contains(&format!(" is damaged: {said}")),
+            "{what}: {error}"
+        );
+    }
 }
 
 /// The rows of all tables that cannot be made from others.

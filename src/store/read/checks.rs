@@ -12,7 +12,7 @@ use super::reader::Reader;
 use crate::pure::model::{State, Thresholds};
 use crate::pure::stats;
 use crate::pure::sums::CheckSums;
-use crate::pure::time::{HOUR_MS, UtcMillis};
+use crate::pure::time::{HOUR_MS, LATEST_MS, UtcMillis};
 use crate::store::columns::{latencies, pings, text, value};
 use crate::store::error::{StoreError, is_damage};
 use crate::store::rollup::missing::missing_checks;
@@ -61,14 +61,22 @@ pub struct Checks {
     order: Order,
     rows_per_read: usize,
     left: u64,
-    unreadable: Vec<Unreadable>,
 }
 
-/// Checks of a host that cannot be read, since the file is damaged there.
+/// What cannot be read of the checks of a host, since the file is damaged.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Unreadable {
     pub host: String,
-    pub span: Range<UtcMillis>,
+    pub part: UnreadablePart,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UnreadablePart {
+    Checks(Range<UtcMillis>),
+    /// Their late, duplicate and foreign replies, and their reasons.
+    Notes(Range<UtcMillis>),
+    /// All of them were read, but not the sums that tell whether some are missing.
+    Sums,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,6 +94,9 @@ struct Cursor {
     span: Range<i64>,
     rows: VecDeque<BufferedRow>,
     is_at_end: bool,
+    /// Of the rows that were read last.
+    is_without_notes: bool,
+    unreadable: Vec<UnreadablePart>,
 }
 
 /// A buffered row.
@@ -139,13 +150,14 @@ impl Checks {
             span: span.clone(),
             rows: VecDeque::new(),
             is_at_end: false,
+            is_without_notes: false,
+            unreadable: Vec::new(),
         };
         Checks {
             cursors: hosts.into_iter().map(cursor).collect(),
             order,
             rows_per_read,
             left: limit,
-            unreadable: Vec::new(),
         }
     }
 
@@ -162,8 +174,7 @@ impl Checks {
         }
         for cursor in &mut self.cursors {
             if cursor.rows.is_empty() && !cursor.is_at_end {
-                let skipped = cursor.read(reader, self.order, self.rows_per_read)?;
-                self.unreadable.extend(skipped);
+                cursor.read(reader, self.order, self.rows_per_read)?;
             }
         }
         let next_at = |cursor: &&mut Cursor| cursor.rows.front().map(|row| row.checked_at);
@@ -191,105 +202,164 @@ impl Checks {
         reader: &Reader,
         span: &Range<UtcMillis>,
     ) -> Result<Vec<Unreadable>, StoreError> {
-        let mut all = self.unreadable;
+        let mut all = Vec::new();
         let hours = UtcMillis(span.start.0.saturating_add(HOUR_MS - 1)).hour()..span.end.hour();
-        for cursor in &self.cursors {
-            let host = cursor.host.name.clone();
-            if all.iter().any(|known| known.host == host) {
-                continue;
+        for mut cursor in self.cursors {
+            let is_checks = |part: &UnreadablePart| matches!(part, UnreadablePart::Checks(_));
+            if !cursor.unreadable.iter().any(is_checks) {
+                let missing = reader.with_connection(|connection| {
+                    missing_checks(connection, cursor.host.id, &hours)
+                });
+                match missing {
+                    Err(error) if error.is_damage() => cursor.unreadable.push(UnreadablePart::Sums),
+                    missing => {
+                        let spans = missing?.1.into_iter();
+                        cursor.unreadable.extend(spans.map(UnreadablePart::Checks));
+                    }
+                }
             }
-            let missing = reader
-                .with_connection(|connection| missing_checks(connection, cursor.host.id, &hours));
-            match missing {
-                Err(error) if error.is_damage() => all.push(Unreadable {
-                    host,
-                    span: span.clone(),
-                }),
-                missing => all.extend(missing?.1.into_iter().map(|span| Unreadable {
-                    host: host.clone(),
-                    span,
-                })),
-            }
+            let host = cursor.host.name;
+            all.extend(cursor.unreadable.into_iter().map(|part| Unreadable {
+                host: host.clone(),
+                part,
+            }));
         }
         Ok(all)
     }
 }
 
-/// The checks of a host. The direction of the order is appended.
-const CHECKS: &str = "select c.checked_at, sent, received, min_us, avg_us, max_us, rtts, late, duplicates, foreigners, reason, c.host_id
-                        from check_result c left join check_note n on n.host_id = c.host_id and n.checked_at = c.checked_at
-                       where c.host_id = ?1 and c.checked_at >= ?2 and c.checked_at < ?3 and typeof(c.checked_at) = 'integer'
+/// Checks with their notes, and without them where those cannot be read.
+const NOTED: &str = "select c.checked_at, sent, received, min_us, avg_us, max_us, rtts, late, duplicates, foreigners, reason, c.host_id
+                       from check_result c left join check_note n on n.host_id = c.host_id and n.checked_at = c.checked_at";
+const PLAIN: &str = "select c.checked_at, sent, received, min_us, avg_us, max_us, rtts, null, null, null, null, c.host_id
+                       from check_result c";
+
+/// The direction of the order is appended.
+const OF_HOST: &str = "where c.host_id = ?1 and c.checked_at >= ?2 and c.checked_at < ?3 and typeof(c.checked_at) = 'integer'
                        order by c.checked_at";
+
+/// Rows up to where the file is damaged.
+#[derive(Debug)]
+struct Found {
+    rows: Vec<BufferedRow>,
+    is_damaged: bool,
+    is_without_notes: bool,
+}
 
 /// Distances by which a readable check beyond damage is searched.
 const FIRST_STEP_MS: i64 = 60_000;
 const LAST_STEP_MS: i64 = 1000;
 
 impl Cursor {
-    /// Reads the next rows. Where the file is damaged, goes on beyond, and returns what lies there.
-    fn read(
-        &mut self,
-        reader: &Reader,
-        order: Order,
-        rows: usize,
-    ) -> Result<Option<Unreadable>, StoreError> {
+    /// Reads the next rows. Where the file is damaged, goes on beyond.
+    fn read(&mut self, reader: &Reader, order: Order, rows: usize) -> Result<(), StoreError> {
         if self.thresholds.is_none() {
             self.thresholds =
                 Some(reader.with_connection(|connection| thresholds_of(connection, self.host.id))?);
         }
-        let (found, is_damaged) = self.rows_of(reader, order, &self.span, rows)?;
-        let is_at_end = found.len() < rows;
-        match (found.last(), order) {
-            (Some(last), Order::NewestFirst) => self.span.end = last.checked_at,
-            (Some(last), Order::OldestFirst) => self.span.start = last.checked_at + 1,
-            (None, _) => {}
+        let found = self.rows_of(reader, order, &self.span, rows)?;
+        let is_at_end = found.rows.len() < rows;
+        if let (Some(first), Some(last)) = (found.rows.first(), found.rows.last()) {
+            let (first, last) = (first.checked_at, last.checked_at);
+            if found.is_without_notes {
+                let span = UtcMillis(first.min(last))..UtcMillis(first.max(last) + 1);
+                self.note_without_notes(reader, span);
+            }
+            self.is_without_notes = found.is_without_notes;
+            match order {
+                Order::NewestFirst => self.span.end = last,
+                Order::OldestFirst => self.span.start = last + 1,
+            }
         }
-        self.rows = found.into();
-        if is_damaged || is_at_end && self.has_more(reader, order)? {
-            return self.skip_damage(reader, order).map(Some);
+        self.rows = found.rows.into();
+        if found.is_damaged || is_at_end && self.has_more(reader, order)? {
+            let skipped = self.skip_damage(reader, order)?;
+            self.note_damage(reader, UnreadablePart::Checks(skipped));
+        } else {
+            self.is_at_end = is_at_end;
         }
-        self.is_at_end = is_at_end;
-        Ok(None)
+        Ok(())
     }
 
-    /// The rows up to where the file is damaged, and whether it is.
+    /// Adds the span of rows whose notes cannot be read: to that of the rows before, if theirs could
+    /// not either.
+    fn note_without_notes(&mut self, reader: &Reader, span: Range<UtcMillis>) {
+        match self.unreadable.last_mut() {
+            Some(UnreadablePart::Notes(before)) if self.is_without_notes => {
+                *before = before.start.min(span.start)..before.end.max(span.end);
+            }
+            _ => self.note_damage(reader, UnreadablePart::Notes(span)),
+        }
+    }
+
+    /// Tells the log.
+    fn note_damage(&mut self, reader: &Reader, part: UnreadablePart) {
+        let host = self.host.name.clone();
+        let new = Unreadable { host, part };
+        let path = reader.path().display();
+        log::warn!("{path}: {new}: the file is damaged there");
+        self.unreadable.push(new.part);
+    }
+
     fn rows_of(
         &self,
         reader: &Reader,
         order: Order,
         span: &Range<i64>,
         rows: usize,
-    ) -> Result<(Vec<BufferedRow>, bool), StoreError> {
+    ) -> Result<Found, StoreError> {
+        let noted = self.rows_as(NOTED, reader, order, span, rows)?;
+        if !noted.is_damaged {
+            return Ok(noted);
+        }
+        let plain = self.rows_as(PLAIN, reader, order, span, rows)?;
+        let is_better = !plain.is_damaged || plain.rows.len() > noted.rows.len();
+        Ok(if is_better { plain } else { noted })
+    }
+
+    fn rows_as(
+        &self,
+        select: &str,
+        reader: &Reader,
+        order: Order,
+        span: &Range<i64>,
+        rows: usize,
+    ) -> Result<Found, StoreError> {
         let limit = i64::try_from(rows).unwrap_or(i64::MAX);
         let direction = if order == Order::NewestFirst {
             "desc"
         } else {
             "asc"
         };
-        let checks = format!("{CHECKS} {direction} limit ?4");
+        let checks = format!("{select} {OF_HOST} {direction} limit ?4");
         reader.with_connection(|connection| {
             let mut statement = connection.prepare_cached(&checks)?;
             let mut rows = statement.query(params![self.host.id, span.start, span.end, limit])?;
-            let mut found = Vec::<BufferedRow>::new();
+            let mut found = Found {
+                rows: Vec::new(),
+                is_damaged: true,
+                is_without_notes: select == PLAIN,
+            };
             loop {
                 let row = match rows.next() {
-                    Err(error) if is_damage(&error) => return Ok((found, true)),
+                    Err(error) if is_damage(&error) => return Ok(found),
                     row => row?,
                 };
                 let Some(row) = row else {
-                    return Ok((found, false));
+                    found.is_damaged = false;
+                    return Ok(found);
                 };
                 let is_of_host = row.get_ref(11)?.as_i64() == Ok(self.host.id.0);
                 let row = BufferedRow::read(row)?;
                 // SQLite relies on the order of the keys and does not look at them again.
-                let is_in_order = found.last().is_none_or(|last| match order {
+                let is_in_order = found.rows.last().is_none_or(|last| match order {
                     Order::NewestFirst => row.checked_at < last.checked_at,
                     Order::OldestFirst => row.checked_at > last.checked_at,
                 });
                 if !is_of_host || !is_in_order {
-                    return Ok((found, true));
+                    return Ok(found);
                 }
-                found.push(row);
+                found.rows.push(row);
             }
         })
     }
@@ -301,20 +371,24 @@ impl Cursor {
             Order::NewestFirst => Order::OldestFirst,
             Order::OldestFirst => Order::NewestFirst,
         };
-        let (found, is_damaged) = self.rows_of(reader, reverse, &self.span, 1)?;
-        Ok(is_damaged || !found.is_empty())
+        let found = self.rows_of(reader, reverse, &self.span, 1)?;
+        Ok(found.is_damaged || !found.rows.is_empty())
     }
 
     /// Sets the span to what lies beyond the damage at its beginning.
-    fn skip_damage(&mut self, reader: &Reader, order: Order) -> Result<Unreadable, StoreError> {
+    fn skip_damage(
+        &mut self,
+        reader: &Reader,
+        order: Order,
+    ) -> Result<Range<UtcMillis>, StoreError> {
         let whole = self.span.clone();
         let beyond = |distance: i64| match order {
             Order::NewestFirst => whole.start..whole.end.saturating_sub(distance),
             Order::OldestFirst => whole.start.saturating_add(distance)..whole.end,
         };
         let is_readable = |distance: i64| -> Result<bool, StoreError> {
-            let (found, is_damaged) = self.rows_of(reader, order, &beyond(distance), 1)?;
-            Ok(!is_damaged && !found.is_empty())
+            let found = self.rows_of(reader, order, &beyond(distance), 1)?;
+            Ok(!found.is_damaged && !found.rows.is_empty())
         };
         let (mut bad, mut good) = (0, FIRST_STEP_MS);
         while !beyond(good).is_empty() && !is_readable(good)? {
@@ -336,23 +410,39 @@ impl Cursor {
             Order::OldestFirst => whole.start..rest.start,
         };
         self.span = rest;
-        let skipped = Unreadable {
-            host: self.host.name.clone(),
-            span: UtcMillis(skipped.start)..UtcMillis(skipped.end),
-        };
-        log::warn!(
-            "{}: {skipped}: the file is damaged there",
-            reader.path().display()
-        );
-        Ok(skipped)
+        Ok(UtcMillis(skipped.start)..UtcMillis(skipped.end))
     }
 }
 
 impl fmt::Display for Unreadable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Unreadable { host, span } = self;
-        let (from, to) = (span.start.rfc3339(), span.end.rfc3339());
-        write!(f, "checks of {host} from {from} to {to} cannot be read")
+        let Unreadable { host, part } = self;
+        match part {
+            UnreadablePart::Checks(span) => {
+                write!(f, "checks of {host}{} cannot be read", within(span))
+            }
+            UnreadablePart::Notes(span) => write!(
+                f,
+                "reasons and wrong replies of checks of {host}{} cannot be read",
+                within(span)
+            ),
+            UnreadablePart::Sums => write!(
+                f,
+                "the sums that tell whether checks of {host} are missing cannot be read"
+            ),
+        }
+    }
+}
+
+/// A span in words. An end that nobody asked for is left out.
+fn within(span: &Range<UtcMillis>) -> String {
+    let is_asked = (span.start.0 > 0, span.end.0 <= LATEST_MS);
+    let (from, to) = (span.start.rfc3339(), span.end.rfc3339());
+    match is_asked {
+        (true, true) => format!(" from {from} to {to}"),
+        (true, false) => format!(" from {from} on"),
+        (false, true) => format!(" before {to}"),
+        (false, false) => String::new(),
     }
 }
 
