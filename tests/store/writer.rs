@@ -4,7 +4,11 @@
 use super::*;
 use ace_connection_logger::pure::address::IpVersion;
 use ace_connection_logger::pure::scene::Observation;
-use ace_connection_logger::store::{StoreError, StoreSettings, Writer, backup};
+use ace_connection_logger::store::{
+    Order, Record, StoreError, StoreSettings, Writer, WriterState, backup,
+};
+use ace_connection_logger::sys;
+use std::ops::Range;
 
 fn settings(flush: Duration) -> StoreSettings {
     let keep = DAY * 36_500;
@@ -22,7 +26,7 @@ pub fn start(path: &Path, flush: Duration) -> Writer {
 }
 
 pub fn now() -> i64 {
-    ace_connection_logger::sys::clocks().utc().0
+    sys::clocks().utc().0
 }
 
 pub fn deliver(writer: &Writer, results: impl IntoIterator<Item = CheckResult>) {
@@ -333,25 +337,26 @@ fn a_second_signal_ends_a_stop_that_waits_for_another_program() {
 fn without_writes_memory_is_bounded_and_the_newest_results_are_kept() {
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
-    let writer = start(&path, Duration::from_secs(3600));
+    let settings = settings(Duration::from_secs(3600));
+    let mut writer = WriterState::begin(open(&path), settings).expect("a new database");
     let one = host("one", "192.0.2.1");
     let other = other_program(&path);
     other.execute_batch("begin immediate").expect("the lock");
     let first = now();
+    let receive = |writer: &mut WriterState, numbers: Range<i64>| {
+        for number in numbers {
+            let record = Record::Check(check(&one, first + number, &[Some(1)]));
+            writer.follow(Order::Record(record, sys::clocks()));
+        }
+        writer.write_due();
+    };
     // More at the first failure than the bound allows, and more after it.
-    deliver(
-        &writer,
-        (0..21_000).map(|i| check(&one, first + i, &[Some(1)])),
-    );
-    std::thread::sleep(Duration::from_millis(3500));
-    deliver(
-        &writer,
-        (21_000..26_000).map(|i| check(&one, first + i, &[Some(1)])),
-    );
+    receive(&mut writer, 0..21_000);
+    receive(&mut writer, 21_000..26_000);
     other
         .execute_batch("rollback")
         .expect("the lock is given back");
-    writer.finish();
+    assert_eq!(writer.close(sys::monotonic()), 0);
     let kept = count(&path);
     assert!((20_000..=21_000).contains(&kept), "{kept}");
     assert_eq!(
