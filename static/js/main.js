@@ -146,14 +146,14 @@ function drawConnection() {
   if (mark.dataset.state !== state) put(byId('connection-shape'), shape(state, 11));
   mark.dataset.state = state;
   setText(byId('connection-text'), text);
-  document.body.classList.toggle('unreached', ['lost', 'login', 'failed'].includes(app.connection.kind));
+  document.body.classList.toggle('unreached', ['lost', 'login', 'failed', 'unwritten'].includes(app.connection.kind));
 }
 
 function tick() {
   drawConnection();
   if (document.hidden) return;
   if (!wantedPage) route();
-  if (app.connection.kind === 'live' && app.status) {
+  if (['live', 'unwritten'].includes(app.connection.kind) && app.status) {
     const isIncomplete = !app.overview || app.entries.some((e) => e.days === null || e.availability === null);
     const interval = isIncomplete ? OVERVIEW_SOON_SECONDS : OVERVIEW_EVERY_SECONDS;
     const newStates = app.entries.map((e) => e.state).join();

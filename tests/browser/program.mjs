@@ -130,6 +130,19 @@ export async function createProgram(hosts, options = {}) {
     },
     /** @param {string} statement as the sqlite3 shell takes it */
     sql: async (statement) => (await run('sqlite3', ['-cmd', '.timeout 5000', database, statement])).stdout.trim(),
+    /** Keeps every other program from writing to the database. Returns what ends that. */
+    async lock() {
+      const holder = spawn('sqlite3', ['-batch', database], { stdio: ['pipe', 'pipe', 'inherit'] });
+      holder.stdin.write(".timeout 5000\nbegin immediate;\nselect 'locked';\n");
+      await new Promise((done) => {
+        holder.stdout.once('data', done);
+      });
+      return () =>
+        new Promise((done) => {
+          holder.once('exit', done);
+          holder.stdin.end('rollback;\n');
+        });
+    },
     /** The newest check of a host in the API. @param {string} address */
     newest: async (address) => (await get('api/ping-results/latest')).find((row) => row.host_address === address),
     async remove() {

@@ -888,8 +888,11 @@ test('what was measured is told as the past where nobody knows the present', () 
     ['lost', three, 'The line was up', 'That was at 14:34. Server not reached: nothing has been known since then.'],
     ['login', three, 'The line was up', 'That was at 14:34. Login needed: nothing has been known since then.'],
     ['failed', three, 'The line was up', 'That was at 14:34. Server error: nothing has been known since then.'],
+    ['unwritten', three, 'The line was up',
+      'That was at 14:34. Results are not written: nothing has been known since then.'],
     ['paused', ['down', 'up', 'down'], 'No host beyond the gateway answered', 'That was at 14:34. Paused: nothing has been known since then.'],
-    ['lost', [], 'Nothing measured yet', 'Server not reached.'],
+    ['lost', [], 'Nothing known yet', 'Server not reached.'],
+    ['unwritten', [], 'Nothing known yet', 'Results are not written.'],
     ['stopped', [], 'Nothing measured yet', 'The monitor stopped before anything was measured.'],
   ]) {
     const said = verdictOf(states, [], present, { hosts: HOSTS_WITH_ROLES });
@@ -943,6 +946,7 @@ test('the mark of the connection is live only while a running monitor is asked',
     ['lost', { monitor }, NOW - 5, { wait: 4 }, ['not_measured', 'Server not reached, trying again in 4 s']],
     ['login', { monitor }, NOW - 5, {}, ['not_measured', 'Login needed']],
     ['failed', { monitor }, NOW - 5, {}, ['not_measured', 'The server answers with an error, trying again in 1 s']],
+    ['unwritten', { monitor }, NOW - 5, {}, ['not_measured', 'Results are not written']],
     ['paused', { monitor }, NOW - 5, {}, ['not_measured', 'Paused at 14:35']],
   ]) {
     const connection = { kind, wait: more.wait ?? 0, at: NOW, reason: '' };
@@ -1071,6 +1075,7 @@ test('the tab says the worst of what is wrong, and that nothing is known', () =>
     ['lost', [host], list, 'unknown', 'Server not reached'],
     ['login', [], list, 'unknown', 'Login needed'],
     ['failed', [], list, 'unknown', 'Server error'],
+    ['unwritten', [], list, 'unknown', 'Results are not written'],
     ['stopped', [host], list, 'unknown', 'Nothing is measured'],
     ['none', [], [], 'unknown', 'Nothing is measured'],
     ['paused', [], list, 'unknown', 'Paused'],

@@ -457,10 +457,11 @@ interface ComparedHost {
   statistics: Statistics | null;
 }
 
-/** loading: the first answer after a pause; lost: no answer; login: something before the server wants a login; failed: an error; wait: seconds until the next
+/** loading: the first answer after a pause; lost: no answer; login: something before the server wants a login; failed: an error;
+ * unwritten: the monitor cannot write, so that only what it wrote before is shown; wait: seconds until the next
  * try; at: when this kind began; reason: of a failure */
 interface ServerConnection {
-  kind: 'live' | 'loading' | 'paused' | 'lost' | 'login' | 'failed';
+  kind: 'live' | 'loading' | 'paused' | 'lost' | 'login' | 'failed' | 'unwritten';
   wait: number;
   at: number;
   reason: string;

@@ -246,6 +246,7 @@ export const TROUBLE_WORDS = {
   lost: 'Server not reached',
   login: 'Login needed',
   failed: 'Server error',
+  unwritten: 'Results are not written',
   paused: 'Paused',
 };
 

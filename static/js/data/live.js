@@ -1,5 +1,5 @@
 // Polls the server, once a second while the page is visible, and reports whether it can be reached.
-import { ApiError, forgetETag, get, judgeFailure, latestResults } from './api.js';
+import { forgetETag, get, judgeFailure, latestResults } from './api.js';
 import { clock, duration, seconds } from './time.js';
 
 const TICK_MS = 1000;
@@ -35,6 +35,7 @@ export function connectionText({ present, connection, newest, entries }, now) {
     case 'lost': return ['not_measured', `Server not reached, ${again}`];
     case 'login': return ['not_measured', 'Login needed'];
     case 'failed': return ['not_measured', `The server answers with an error, ${again}`];
+    case 'unwritten': return ['not_measured', 'Results are not written'];
     case 'paused': return ['not_measured', `Paused at ${clock(connection.at)}`];
     case 'loading': return ['not_measured', 'Loading'];
     case 'none': return ['down', 'No monitor is running'];
@@ -58,13 +59,14 @@ export function live(handlers) {
   let failures = 0;
   let wait = 0;
   let statusAt = -Infinity;
+  let unwritten = '';
   let answeredAt = performance.now();
   let askedAt = -Infinity;
   /** @type {ServerConnection} */
   let connection = { kind: 'live', wait: 0, at: now(), reason: '' };
-  /** @param {ServerConnection['kind']} kind @param {string} [reason] */
-  const set = (kind, reason = '') => {
-    connection = { kind, wait, at: connection.kind === kind ? connection.at : now(), reason };
+  /** @param {ServerConnection['kind']} kind @param {string} [reason] @param {number} [since] */
+  const set = (kind, reason = '', since = now()) => {
+    connection = { kind, wait, at: connection.kind === kind ? connection.at : since, reason };
     handlers.connection(connection);
   };
 
@@ -83,19 +85,32 @@ export function live(handlers) {
     try {
       const before = Date.now();
       const due = performance.now() - statusAt >= STATUS_EVERY_MS;
-      const [status, rows] = await Promise.all([due ? get('api/status') : null, latestResults(!document.hidden)]);
+      /** @type {unknown} */
+      let failure = null;
+      const [status, rows] = await Promise.all([
+        due ? get('api/status') : null,
+        latestResults(!document.hidden).catch((error) => {
+          failure = error;
+          return null;
+        }),
+      ]);
       if (status) {
         const answered = seconds(status.now) * 1000;
         if (Number.isFinite(answered)) skew = answered - (before + Date.now()) / 2;
         statusAt = performance.now();
-        // What is measured is nowhere to be read.
-        if (status.unwritten) throw new ApiError(status.unwritten, 503);
+        unwritten = status.unwritten ?? '';
       }
+      // A monitor that could not write since it began may have no database to read.
+      if (failure && !unwritten) throw failure;
       failures = 0;
       answeredAt = performance.now();
       if (rows) handlers.results(rows);
       if (status) handlers.status(status);
-      if (!paused) set('live');
+      if (paused) return;
+      // What is written is shown. The monitor was last known to write when it noted that it runs.
+      const writtenAt = seconds(status?.monitor?.alive_at);
+      if (unwritten) set('unwritten', unwritten, Number.isFinite(writtenAt) ? writtenAt : now());
+      else set('live');
     } catch (error) {
       // A bug of this page belongs in the console, and is not a lost server.
       if (error instanceof ReferenceError || error instanceof RangeError) throw error;

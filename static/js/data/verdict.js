@@ -83,7 +83,8 @@ export function verdict({ status, entries: all, active, present }, last, now) {
   if (!hasResult && present !== 'now') {
     const never = status.monitor
       ? 'The monitor stopped before anything was measured.' : 'No monitor has run on this database.';
-    return { state: 'not_measured', title: 'Nothing measured yet', text: unknown ? `${unknown}.` : never };
+    if (unknown) return { state: 'not_measured', title: 'Nothing known yet', text: `${unknown}.` };
+    return { state: 'not_measured', title: 'Nothing measured yet', text: never };
   }
   if (!hasResult && !status.first_check) {
     const longest = plural(Math.max(...list.map((e) => e.interval)), 'second');

@@ -24,10 +24,16 @@ function stoppedBanner(app, age) {
       h('code', null, 'ace-connection-logger monitor'))));
 }
 
-/** The server cannot be asked, although something answers. @param {App} app */
-function connectionBanner({ present, connection }) {
-  const isLogin = present === 'login';
-  const title = isLogin ? 'A login is needed.' : 'The server answers with an error.';
+const ANSWER_TITLES = {
+  login: 'A login is needed.',
+  failed: 'The server answers with an error.',
+  unwritten: 'The monitor cannot write its results.',
+};
+
+/** Something answers, but nothing new can be shown. @param {App} app @param {keyof typeof ANSWER_TITLES} kind */
+function connectionBanner({ connection }, kind) {
+  const isLogin = kind === 'login';
+  const title = ANSWER_TITLES[kind];
   const text = isLogin
     ? 'Something between this browser and the server asks for it, so nothing new can be shown.'
     : `Nothing new can be shown: ${connection.reason}.`;
@@ -70,7 +76,7 @@ export function banners() {
     element,
     update(app) {
       const { present, status, connection } = app;
-      const hasAnswer = present === 'login' || present === 'failed';
+      const answer = present === 'login' || present === 'failed' || present === 'unwritten' ? present : '';
       const isKnown = status?.first_check || Number.isFinite(app.newest) || status?.monitor;
       const isStopped = (present === 'stopped' || present === 'none') && isKnown;
       const problems = isStopped || !status ? [] : currentProblems(app.active, app.entries);
@@ -78,11 +84,11 @@ export function banners() {
       updateDurations(element, knownUntil(app));
       const key = JSON.stringify(isStopped
         ? ['stopped', app.newest, status?.monitor?.stopped_at]
-        : [hasAnswer && [present, connection.reason], isReached(present),
+        : [answer && [answer, connection.reason], isReached(present),
           problems.map((p) => [p, problemText(p, app.entries)])]);
       if (key === drawn) return;
       drawn = key;
-      put(element, isStopped && stoppedBanner(app, age), hasAnswer && connectionBanner(app),
+      put(element, isStopped && stoppedBanner(app, age), answer && connectionBanner(app, answer),
         ...problems.map((p) => problemBanner(app, p)));
       announce([...element.querySelectorAll('p')].map((p) => p.textContent).join(' '));
     },

@@ -2,7 +2,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { home, program, quick, recordedHost, until, visit } from '../harness.mjs';
-import { createProxy, network } from '../program.mjs';
+import { createProxy, network, soon } from '../program.mjs';
 
 const three = [0, 1, 2].map(recordedHost);
 const AGO_MINUTES = 134;
@@ -84,6 +84,31 @@ for (const [name, words] of [
     await silent.stop();
   });
 }
+
+test('while the monitor cannot write, the page shows what it wrote before, and why', async () => {
+  const full = await program(three.map((host) => ({ ...quick, ...host })), { recorded: [3, 90] });
+  await full.start();
+  await visit(async (page) => page.getByRole('heading', { name: 'The line is up' }).waitFor(), { of: full });
+  const unlock = await full.lock();
+  await soon(async () => (await full.get('api/status')).unwritten, 'a failed write');
+  await visit(
+    async (page, { axe, shot }) => {
+      const banner = page.locator('.banner');
+      await banner.getByText('The monitor cannot write its results. Nothing new can be shown: ').waitFor();
+      assert.match(await banner.innerText(), /database is locked; results are kept in the monitor's memory/);
+      await page.getByRole('heading', { name: 'The line was up' }).waitFor();
+      assert.match(await page.locator('#connection').innerText(), /Results are not written/);
+      await page.waitForSelector('.hosts .strip');
+      await axe();
+      await shot('unwritten-light');
+      await unlock();
+      await page.getByRole('heading', { name: 'The line is up' }).waitFor();
+      assert.equal(await banner.count(), 0);
+    },
+    { of: full },
+  );
+  await full.stop();
+});
 
 test('without a server the page shows that, keeps its data, and recovers', async () => {
   const lost = await program(three, { recorded: [3, 90] });
