@@ -86,14 +86,14 @@
 //! `main` waits for events and notices, once a second, that the process stood still; `signals` turns signals into events; one `ping-N` per host; `store`
 //! owns the writing connection; `witness` mostly sleeps except during outages, and traces paths in
 //! threads `trace`; `links` watches the links; a name is resolved in a thread `lookup`; `alerts` runs
-//! commands; `reload` reads the configuration after SIGHUP; [`web`] has `web-accept` and one `web` per connection.
+//! commands; `reload` reads the configuration after SIGHUP; `log` writes the log; [`web`] has `web-accept` and one `web` per connection.
 //!
 //! Pingers send results to the store and host events to the witness; the witness sends observations
 //! to the store. The store wakes `alerts` when there is a notice, and `alerts` sends its result to
 //! the store. No results flow back to these threads, and whatever shows results reads the database.
 //!
 //! Shared mutable state is in seven modules: [`stop`] has the stop flag, [`store`] how much waits to be
-//! written and why, [`logging`] the log file,
+//! written and why, [`logging`] the log file and how lines get there,
 //! [`net`] what happened to the links and when a host beyond the gateway answered, [`web`] the table
 //! of its connections, the compressor and the ETags of the page's files, [`api`] the database
 //! connections that requests take turns with and the configuration in force, [`dashboard`] the writer

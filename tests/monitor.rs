@@ -4,12 +4,12 @@ mod common;
 
 use std::collections::VecDeque;
 use std::fs;
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use common::monitor::Monitor;
@@ -440,6 +440,81 @@ fn sighup_reopens_the_log_file_and_applies_the_level() {
             "nothing goes to standard error when there is a file"
         );
     });
+}
+
+/// What is written to a pipe, of which nothing is read until [`Reading::begin`]. It is full.
+struct Reading {
+    reader: Option<io::PipeReader>,
+    read: Arc<Mutex<String>>,
+}
+
+impl Reading {
+    const CAPACITY: usize = 65_536;
+
+    fn of_a_full_pipe() -> (Reading, io::PipeWriter) {
+        let (reader, mut writer) = io::pipe().expect("a pipe");
+        (writer.write_all(&[b'.'; Reading::CAPACITY])).expect("as much as a pipe takes");
+        let read = Arc::default();
+        let reader = Some(reader);
+        (Reading { reader, read }, writer)
+    }
+
+    fn begin(&mut self) {
+        let (mut reader, read) = (self.reader.take().expect("once"), Arc::clone(&self.read));
+        std::thread::spawn(move || {
+            let mut bytes = [0; 4096];
+            while let Ok(count @ 1..) = reader.read(&mut bytes) {
+                let text = String::from_utf8_lossy(&bytes[..count]);
+                read.lock().expect("no panic").push_str(&text);
+            }
+        });
+    }
+
+    fn has(&self, text: &str) -> bool {
+        self.read.lock().expect("no panic").contains(text)
+    }
+}
+
+#[test]
+fn a_log_that_nobody_reads_keeps_neither_checks_nor_the_stop_waiting() {
+    let test = "a_log_that_nobody_reads_keeps_neither_checks_nor_the_stop_waiting";
+    if !is_available(test) {
+        return;
+    }
+    let _turn = in_turn();
+    for is_read_later in [false, true] {
+        in_namespace(SocketKind::Datagram, |_tun| {
+            let (mut reading, writer) = Reading::of_a_full_pipe();
+            let mut monitor = Monitor::start_with(QUICK, |command| {
+                command.args(["monitor", "--no-dashboard"]).stderr(writer)
+            });
+            monitor.wait_for("checks", |monitor| monitor.checks("127.0.0.1").len() > 5);
+            // More lines than are kept.
+            let unknown: String = (0..600).map(|i| format!("unknown_{i}: 1\n")).collect();
+            let second = "- {name: two, address: 127.0.0.2}\n";
+            monitor
+                .folder
+                .write("config.yaml", &format!("{QUICK}{second}{unknown}"));
+            monitor.signal("HUP");
+            monitor.wait_for("the second host", |monitor| {
+                monitor.checks("127.0.0.2").len() > 5
+            });
+            let times = monitor.checks("127.0.0.1");
+            assert!(gaps(&times).iter().all(|gap| *gap < 400), "{times:?}");
+            if is_read_later {
+                reading.begin();
+                monitor.wait_for("the number of lost lines", |_| {
+                    reading.has(" lines of this log were lost, since it could not be written")
+                });
+            }
+            let (code, took) = monitor.stop("TERM");
+            assert_eq!(code, Some(0));
+            assert!(took < Duration::from_secs(4), "{took:?}");
+            if is_read_later {
+                monitor.wait_for("the last line", |_| reading.has("stopping on SIGTERM"));
+            }
+        });
+    }
 }
 
 /// Replaces a file of the monitor by a link.

@@ -18,7 +18,8 @@ pub fn run(arguments: &Monitor) -> Result<CommandStatus, CliError> {
     // read yet.
     daemon::ignore_sighup()?;
     let common = arguments.common();
-    let (mut config, log_file) = configure(&common)?;
+    let (mut config, log) = configure(&common)?;
+    let _background = log.write_in_background();
     let (host, port) = (arguments.host.clone(), arguments.port);
     let override_listener = move |config: &mut Config| {
         override_listener(config, host.as_deref(), port);
@@ -43,7 +44,7 @@ pub fn run(arguments: &Monitor) -> Result<CommandStatus, CliError> {
         override_listener(&mut config);
         Ok(config)
     };
-    match daemon::run(config, database, dashboard, Arc::new(reload), log_file)? {
+    match daemon::run(config, database, dashboard, Arc::new(reload), log)? {
         0 => Ok(CommandStatus::Success),
         lost => Err(CliError::ResultsLost(lost)),
     }

@@ -7,14 +7,14 @@ use super::arguments::CommonOptions;
 use super::exit::CliError;
 use super::progress::ProgressLine;
 use crate::config::{self, Config, Loaded};
-use crate::logging::{self, Reopen};
+use crate::logging::{self, LogHandle};
 use crate::pure::phrase::count;
 use crate::store::{Database, Opened, StoreError};
 use crate::sys;
 
 /// Reads the configuration, starts logging, and logs the problems of the configuration. Fails on
 /// a problem where `--strict` is given.
-pub fn configure(options: &CommonOptions) -> Result<(Config, Reopen), CliError> {
+pub fn configure(options: &CommonOptions) -> Result<(Config, LogHandle), CliError> {
     let found = find_config(options)?;
     let loaded = match &found {
         Some(path) => load_config(path)?,
@@ -26,7 +26,7 @@ pub fn configure(options: &CommonOptions) -> Result<(Config, Reopen), CliError> 
     let log_file = loaded.config.logging.file.as_deref();
     let level = options.level(loaded.config.logging.level);
     let database = &loaded.config.database.path;
-    let reopen = logging::start(level, log_file, database).map_err(|cause| CliError::File {
+    let log = logging::start(level, log_file, database).map_err(|cause| CliError::File {
         operation: "opening the log file",
         path: log_file.unwrap_or(Path::new("")).to_path_buf(),
         cause,
@@ -56,7 +56,7 @@ pub fn configure(options: &CommonOptions) -> Result<(Config, Reopen), CliError> 
             hint: Some(format!("ace-connection-logger check-config -c {path}")),
         });
     }
-    Ok((loaded.config, reopen))
+    Ok((loaded.config, log))
 }
 
 pub fn unknown_zone(set: &str) -> String {

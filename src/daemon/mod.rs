@@ -15,7 +15,7 @@ use std::time::Duration;
 use crate::alerts::{AlertHistory, Alerts};
 use crate::config::Config;
 use crate::dashboard::Dashboard;
-use crate::logging::Reopen;
+use crate::logging::LogHandle;
 use crate::net::{LinkWatch, TimestampSwitch};
 use crate::pinger::ProbeSettings;
 use crate::pure::check::ReadMode;
@@ -50,13 +50,13 @@ pub fn run(
     database: Database,
     dashboard: Option<Dashboard>,
     reload: Reload,
-    log_file: Reopen,
+    log: LogHandle,
 ) -> Result<u64, DaemonError> {
     let notifier = Notifier::from_environment();
     let events = signals::events()?;
     let mut monitor = Monitor::start(config, database, dashboard)?;
     notifier.ready(&monitor.status());
-    let mut reloads = Reloads::new(reload, log_file);
+    let mut reloads = Reloads::new(reload, log);
     let reason = monitor.wait_for_stop(&events, &notifier, &mut reloads);
     notifier.stopping();
     log::info!("stopping on {reason}");

@@ -7,7 +7,7 @@ use std::thread;
 use std::time::Duration;
 
 use super::{Reload, Reloaded};
-use crate::logging::Reopen;
+use crate::logging::LogHandle;
 use crate::pure::time::Monotonic;
 use crate::sys;
 
@@ -18,7 +18,7 @@ const MAX_SILENT: Duration = Duration::from_secs(5);
 
 pub struct Reloads {
     reload: Reload,
-    log_file: Reopen,
+    log: LogHandle,
     running: Option<Running>,
     /// Whether another was requested while one runs.
     is_requested: bool,
@@ -39,10 +39,10 @@ pub enum Progress {
 }
 
 impl Reloads {
-    pub fn new(reload: Reload, log_file: Reopen) -> Reloads {
+    pub fn new(reload: Reload, log: LogHandle) -> Reloads {
         Reloads {
             reload,
-            log_file,
+            log,
             running: None,
             is_requested: false,
         }
@@ -88,10 +88,10 @@ impl Reloads {
             return;
         }
         let (sender, result) = sync_channel(1);
-        let (reload, log_file) = (Arc::clone(&self.reload), self.log_file.clone());
+        let (reload, log) = (Arc::clone(&self.reload), self.log.clone());
         let failed = sender.clone();
         let run = move || {
-            log_file.reopen();
+            log.reopen();
             // The receiver is gone when the monitor ends.
             let _ = sender.send(reload());
         };

@@ -42,12 +42,12 @@ impl Monitor {
             .open(folder.path().join("log"))
             .expect("a log file");
         let mut command = Command::new(program);
-        let child = arguments(&mut command)
+        command
             .current_dir(folder.path())
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(log)
-            .spawn();
+            .stderr(log);
+        let child = arguments(&mut command).spawn();
         Monitor {
             child: child.expect("the program starts"),
             folder,
