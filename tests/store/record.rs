@@ -545,6 +545,46 @@ fn a_long_rest_of_a_check_that_could_not_be_made_is_a_gap_of_its_host() {
 }
 
 #[test]
+fn no_gap_of_another_time_or_another_host_takes_the_place_of_a_hosts_own() {
+    let folder = TempDir::new();
+    let path = folder.path().join(FILE);
+    let mut database = open(&path);
+    database.begin_run(at(0), true).expect("the ledger");
+    let (one, two) = (host("one", "192.0.2.1"), host("two", "192.0.2.2"));
+    let fault = LocalFault::Host;
+    let forbidden = CheckResult::not_measured(Arc::clone(&one), at(60), fault, "a route".into());
+    let results = [
+        pings(&one, 0, "r"),
+        pings(&two, 1, "r"),
+        forbidden,
+        pings(&one, 120, "r"),
+        pings(&two, 350, "r"),
+    ];
+    write(&mut database, &results, at(350).0);
+    // Before and after it the link was down, and the other host was silent and could not be pinged.
+    let link =
+        "insert into outage_events(host_name, host_address, event_type, start_time, end_time)
+        values('link', 'IPv4', 'link_down', '2023-11-14 22:13:30.000', '2023-11-14 22:13:50.000'),
+              ('link', 'IPv4', 'link_down', '2023-11-14 22:18:20.000', '2023-11-14 22:18:50.000')";
+    let unsent = format!(
+        "insert into unsent(started_at, ended_at, host_id, reason)
+         select {}, {}, id, 'a route' from host where name = 'two'",
+        at(40).0,
+        at(200).0
+    );
+    let connection = Connection::open(&path).expect("it opens");
+    connection
+        .execute_batch(&format!("{link}; {unsent}"))
+        .expect("plain SQL");
+    let gaps = reader(&path).gaps(&(at(0)..at(350))).expect("gaps");
+    let of_one: Vec<_> = (gaps.iter())
+        .filter(|gap| gap.reason == "one could not be pinged: a route")
+        .map(|gap| (gap.from, gap.to))
+        .collect();
+    assert_eq!(of_one, [(at(60), at(120))], "{gaps:?}");
+}
+
+#[test]
 fn a_version_of_ip_that_never_worked_is_no_link_event() {
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
