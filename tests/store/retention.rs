@@ -1,7 +1,6 @@
 //! What is older than the retention goes, and nothing else.
 
 use super::*;
-use ace_connection_logger::store::Pruned;
 
 const NOW: i64 = 1_704_067_200_000; // 2024-01-01 00:00 UTC
 
@@ -26,26 +25,6 @@ fn fill(path: &Path, days: i64, hosts: usize) -> Database {
     database
 }
 
-fn prune_all(
-    database: &mut Database,
-    keep: Duration,
-    keep_rollups: Duration,
-    limit: u32,
-) -> (Pruned, u32) {
-    let mut sum = Pruned::default();
-    for steps in 1.. {
-        let step = database
-            .prune(UtcMillis(NOW), keep, keep_rollups, limit)
-            .expect("it prunes");
-        assert!(step.checks <= 3 * u64::from(limit), "{step:?}");
-        (sum.checks, sum.rollups) = (sum.checks + step.checks, sum.rollups + step.rollups);
-        if !step.is_more {
-            return (sum, steps);
-        }
-    }
-    unreachable!("the steps end")
-}
-
 #[test]
 fn exactly_what_is_older_is_deleted_in_steps_and_the_file_shrinks() {
     let folder = TempDir::new();
@@ -68,7 +47,7 @@ fn exactly_what_is_older_is_deleted_in_steps_and_the_file_shrinks() {
     database.checkpoint();
     let size = || fs::metadata(&path).expect("a file").len();
     let before = size();
-    let (pruned, steps) = prune_all(&mut database, DAY * 3, DAY * 5, 1000);
+    let (pruned, steps) = prune_all(&mut database, NOW, [DAY * 3, DAY * 5], 1000);
     assert_eq!(pruned.checks, 2 * 7 * (1440 + 24) + 1);
     assert!(steps >= 20, "{steps}");
     // The check at the cut itself stays.
@@ -106,7 +85,7 @@ fn exactly_what_is_older_is_deleted_in_steps_and_the_file_shrinks() {
     assert!(size() * 2 < before, "{before} bytes became {}", size());
     expect_whole(&path);
     assert_eq!(
-        prune_all(&mut database, DAY * 3, DAY * 5, 1000).0,
+        prune_all(&mut database, NOW, [DAY * 3, DAY * 5], 1000).0,
         Pruned::default()
     );
 }
@@ -123,7 +102,7 @@ fn a_reader_within_a_query_sees_its_snapshot_and_blocks_no_writer() {
     let mut answer = statement.query([]).expect("it begins");
     assert!(answer.next().expect("a row").is_some());
     let began = Instant::now();
-    let (pruned, _) = prune_all(&mut database, DAY, DAY * 5, 500);
+    let (pruned, _) = prune_all(&mut database, NOW, [DAY, DAY * 5], 500);
     write(
         &mut database,
         &[check(&host("new", "new"), NOW, &[Some(1)])],
