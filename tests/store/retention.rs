@@ -90,6 +90,43 @@ fn exactly_what_is_older_is_deleted_in_steps_and_the_file_shrinks() {
     );
 }
 
+/// Writes a day of two hosts, hour by hour as a monitor does, and deletes what is older than two
+/// days, its sums after four. Without outages, which are kept. Returns the length of the file.
+fn live_a_day(database: &mut Database, path: &Path, day: i64) -> u64 {
+    let hosts = [host("one", "192.0.2.1"), host("two", "192.0.2.2")];
+    for hour in day * 24..(day + 1) * 24 {
+        let end = NOW + (hour + 1) * HOUR;
+        let minute = |minute: i64| {
+            let at = end - HOUR + minute * 60_000;
+            let pings = |host| match (hour % 7, minute) {
+                (1, 30) => not_measured(host, at),
+                _ => check(host, at, &[Some(12_345), None, Some(13_001)]),
+            };
+            hosts.iter().map(pings).collect::<Vec<_>>()
+        };
+        let checks: Vec<_> = (0..60).flat_map(minute).collect();
+        write(database, &checks, end);
+        prune_all(database, end, [DAY * 2, DAY * 4], 1000);
+    }
+    database.checkpoint();
+    fs::metadata(path).expect("a file").len()
+}
+
+#[test]
+fn the_file_stays_as_long_as_it_is_when_the_retention_is_reached() {
+    let folder = TempDir::new();
+    let path = folder.path().join(FILE);
+    let mut database = open(&path);
+    let sizes: Vec<u64> = (0..20)
+        .map(|day| live_a_day(&mut database, &path, day))
+        .collect();
+    let reached = sizes[4];
+    for size in &sizes[5..] {
+        assert!(*size * 100 <= reached * 105, "{sizes:?}");
+    }
+    expect_whole(&path);
+}
+
 #[test]
 fn a_reader_within_a_query_sees_its_snapshot_and_blocks_no_writer() {
     let folder = TempDir::new();
