@@ -4,9 +4,8 @@
 use std::cell::Cell;
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::mpsc::RecvTimeoutError;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::{Machine, Target};
@@ -58,22 +57,29 @@ pub struct Resolver<M: Machine> {
     gateway: Option<IpAddr>,
 }
 
-/// When hosts beyond the gateway were pinged and answered: nanoseconds of the monotonic clock, 0 for
-/// never. All resolvers share it: a router that has lost its line may answer every name with its own
-/// address, which then answers for the host.
+/// When hosts beyond the gateway were pinged and answered. All resolvers share it: a router that has
+/// lost its line may answer every name with its own address, which then answers for the host.
 #[derive(Debug, Default)]
-pub struct RepliesBeyond {
-    pinged_at: AtomicI64,
-    answered_at: AtomicI64,
+pub struct RepliesBeyond(Mutex<Beyond>);
+
+#[derive(Clone, Copy, Debug, Default)]
+struct Beyond {
+    pinged_at: Option<Monotonic>,
+    answered_at: Option<Monotonic>,
 }
 
 impl RepliesBeyond {
     /// Adds a check of a host beyond the gateway, by its beginning.
     pub fn note(&self, began: Monotonic, is_answered: bool) {
-        self.pinged_at.fetch_max(began.0, Ordering::Relaxed);
+        let mut beyond = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        beyond.pinged_at = beyond.pinged_at.max(Some(began));
         if is_answered {
-            self.answered_at.fetch_max(began.0, Ordering::Relaxed);
+            beyond.answered_at = beyond.answered_at.max(Some(began));
         }
+    }
+
+    fn newest(&self) -> Beyond {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -270,17 +276,17 @@ impl<M: Machine> Resolver<M> {
         let Some(beyond) = &self.beyond else {
             return true;
         };
-        let answered_at = beyond.answered_at.load(Ordering::Relaxed);
+        let beyond = beyond.newest();
         let now = self.machine.monotonic();
         let since = self.gateway_since.unwrap_or(now);
-        let has_answered_since = |at: i64| answered_at > 0 && answered_at > at;
+        let has_answered_since =
+            |at: i64| beyond.answered_at.is_some_and(|answered| answered.0 > at);
         self.may_be_gateway
             || if self.addresses.in_use().is_some() {
                 has_answered_since(since.0)
             } else {
-                let is_none_pinged = beyond.pinged_at.load(Ordering::Relaxed) == 0;
                 has_answered_since(since.0 - nanoseconds(self.interval))
-                    || (is_none_pinged && now.since(since) > MAX_FIRST_WAIT)
+                    || (beyond.pinged_at.is_none() && now.since(since) > MAX_FIRST_WAIT)
             }
     }
 

@@ -14,36 +14,36 @@ use crate::script::{self, MAIN};
 use crate::verdict::{Judge, Reference, has_shell};
 
 /// System calls that change the file of their first argument.
-const OF_A_FILE: [libc::c_long; 13] = [
+const OF_A_FILE: &[libc::c_long] = &[
     libc::SYS_write,
     libc::SYS_pwrite64,
     libc::SYS_writev,
     libc::SYS_pwritev,
     libc::SYS_pwritev2,
     libc::SYS_ftruncate,
+    #[cfg(target_pointer_width = "32")]
+    libc::SYS_ftruncate64,
     libc::SYS_fallocate,
     libc::SYS_fsync,
     libc::SYS_fdatasync,
-    libc::SYS_sync_file_range,
+    SYNC_FILE_RANGE,
     libc::SYS_fchmod,
     libc::SYS_fchown,
+    #[cfg(target_arch = "arm")]
+    libc::SYS_fchown32,
     libc::SYS_copy_file_range,
 ];
 
+#[cfg(not(target_arch = "arm"))]
+const SYNC_FILE_RANGE: libc::c_long = libc::SYS_sync_file_range;
+
+/// With its arguments in another order: sync_file_range2(2). The libc crate has no name for it with
+/// musl.
+#[cfg(target_arch = "arm")]
+const SYNC_FILE_RANGE: libc::c_long = 341;
+
 /// System calls that change names and what is known of files.
 const OF_NAMES: &[libc::c_long] = &[
-    #[cfg(target_arch = "x86_64")]
-    libc::SYS_rename,
-    #[cfg(target_arch = "x86_64")]
-    libc::SYS_link,
-    #[cfg(target_arch = "x86_64")]
-    libc::SYS_unlink,
-    #[cfg(target_arch = "x86_64")]
-    libc::SYS_mkdir,
-    #[cfg(target_arch = "x86_64")]
-    libc::SYS_rmdir,
-    #[cfg(target_arch = "x86_64")]
-    libc::SYS_chmod,
     libc::SYS_renameat,
     libc::SYS_renameat2,
     libc::SYS_linkat,
@@ -52,7 +52,22 @@ const OF_NAMES: &[libc::c_long] = &[
     libc::SYS_mkdirat,
     libc::SYS_fchmodat,
     libc::SYS_truncate,
+    #[cfg(target_pointer_width = "32")]
+    libc::SYS_truncate64,
 ];
+
+/// Their older forms, which newer architectures do not have.
+#[cfg(any(target_arch = "x86_64", target_arch = "arm", target_arch = "mips"))]
+const OLDER_OF_NAMES: &[libc::c_long] = &[
+    libc::SYS_rename,
+    libc::SYS_link,
+    libc::SYS_unlink,
+    libc::SYS_mkdir,
+    libc::SYS_rmdir,
+    libc::SYS_chmod,
+];
+#[cfg(not(any(target_arch = "x86_64", target_arch = "arm", target_arch = "mips")))]
+const OLDER_OF_NAMES: &[libc::c_long] = &[];
 
 /// The filter that stops a process before these system calls, and before openat(2) that creates or
 /// empties a file. Its standard streams are not files of it.
@@ -75,11 +90,11 @@ fn filter() -> Vec<libc::sock_filter> {
     let stop = code(RETURN, libc::SECCOMP_RET_TRACE, 0, 0);
     let go_on = code(RETURN, libc::SECCOMP_RET_ALLOW, 0, 0);
     let mut program = vec![code(LOAD, 0, 0, 0)];
-    for call in OF_NAMES {
+    for call in OF_NAMES.iter().chain(OLDER_OF_NAMES) {
         program.extend([code(IS, number(*call), 0, 1), stop]);
     }
     for call in OF_A_FILE {
-        program.extend([code(IS, number(call), 0, 4), code(LOAD, argument(0), 0, 0)]);
+        program.extend([code(IS, number(*call), 0, 4), code(LOAD, argument(0), 0, 0)]);
         program.extend([code(IS_ABOVE, 2, 0, 1), stop, go_on]);
     }
     let creates = u32::try_from(libc::O_CREAT | libc::O_TRUNC).expect("flags");

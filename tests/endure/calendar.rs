@@ -16,11 +16,13 @@ hosts:
 ";
 
 /// When a monitor starts, and an instant a few seconds later, in milliseconds since 1970: the end of
-/// 31 and of 32 bits of seconds, and the first of March of a year that is no leap year.
-const TURNS: [(&str, i64); 3] = [
+/// 31 and of 32 bits of seconds, and the first of March of two years that are no leap years, the
+/// second of them far beyond 32 bits.
+const TURNS: [(&str, i64); 4] = [
     ("2038-01-19 03:14:05", (1 << 31) * 1000),
     ("2106-02-07 06:28:13", (1 << 32) * 1000),
     ("2100-02-28 23:59:57", 4_107_542_400_000),
+    ("2200-02-28 23:59:57", 7_263_216_000_000),
 ];
 
 /// The library of faketime, for the machines that the tests run on.

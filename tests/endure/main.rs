@@ -8,6 +8,7 @@ mod common;
 mod far_end;
 mod figures;
 mod hours;
+mod pings;
 mod reloads;
 mod resolver;
 mod siege;

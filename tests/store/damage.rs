@@ -236,6 +236,11 @@ fn what_waited_is_written_and_an_outage_goes_on_in_the_new_file() {
 /// Two hosts, a check a minute each for 100 hours, with the sums of all hours; in one file, without
 /// a log. Returns the number of checks.
 fn sums_and_checks(path: &Path) -> usize {
+    checks_with_sums_before(path, 200)
+}
+
+/// The same with the sums of the hours before this one.
+fn checks_with_sums_before(path: &Path, hour: i64) -> usize {
     let mut database = open(path);
     let hosts = [host("one", "192.0.2.1"), host("two", "192.0.2.2")];
     let minutes = 100 * 60;
@@ -246,7 +251,7 @@ fn sums_and_checks(path: &Path) -> usize {
                 .map(move |host| check(host, minute * 60_000, &[Some(9), None, Some(1)]))
         })
         .collect();
-    write(&mut database, &checks, HOUR * 200);
+    write(&mut database, &checks, HOUR * hour);
     database.checkpoint();
     checks.len()
 }
@@ -270,27 +275,30 @@ fn leaves(path: &Path, columns: u8) -> Vec<u64> {
         .collect()
 }
 
+/// How a page, by its place in the file, is damaged.
+type DamagePage = fn(&Path, u64);
+
+const PAGE_DAMAGES: [(&str, DamagePage); 4] = [
+    ("garbage", |path, page| {
+        overwrite(path, page * 4096, &garbage(4096))
+    }),
+    ("zeros", |path, page| {
+        overwrite(path, page * 4096, &[0; 4096])
+    }),
+    // SQLite does not notice these.
+    ("no cells", |path, page| {
+        overwrite(path, page * 4096 + 3, &[0, 0])
+    }),
+    ("another page", |path, page| {
+        let bytes = fs::read(path).expect("a file");
+        let next = usize::try_from((page + 1) * 4096).expect("small");
+        let next = bytes[next..next + 4096].to_vec();
+        overwrite(path, page * 4096, &next);
+    }),
+];
+
 #[test]
 fn an_export_that_comes_out_short_says_so_and_fails_and_has_the_rest() {
-    type DamagePage = fn(&Path, u64);
-    let damages: [(&str, DamagePage); 4] = [
-        ("garbage", |path, page| {
-            overwrite(path, page * 4096, &garbage(4096))
-        }),
-        ("zeros", |path, page| {
-            overwrite(path, page * 4096, &[0; 4096])
-        }),
-        // SQLite does not notice these.
-        ("no cells", |path, page| {
-            overwrite(path, page * 4096 + 3, &[0, 0])
-        }),
-        ("another page", |path, page| {
-            let bytes = fs::read(path).expect("a file");
-            let next = usize::try_from((page + 1) * 4096).expect("small");
-            let next = bytes[next..next + 4096].to_vec();
-            overwrite(path, page * 4096, &next);
-        }),
-    ];
     let folder = TempDir::new();
     configure(&folder, FILE, &["192.0.2.1"]);
     let path = folder.path().join(FILE);
@@ -298,7 +306,7 @@ fn an_export_that_comes_out_short_says_so_and_fails_and_has_the_rest() {
     let total = sums_and_checks(&made);
     let leaves = leaves_of_checks(&made);
     assert!(leaves.len() > 50, "{leaves:?}");
-    for (what, damage) in damages {
+    for (what, damage) in PAGE_DAMAGES {
         for (page, format) in leaves
             .iter()
             .step_by(leaves.len() / 3)
@@ -454,35 +462,104 @@ fn a_whole_file_and_its_log_are_salvaged_completely_and_are_not_changed() {
     assert_eq!(again.code, Some(1), "it exists: {}", again.stderr);
 }
 
+/// The checks of `made` that are not in `salvaged`: host and time, and whether its hour has sums.
+fn missing(made: &Path, salvaged: &Path) -> Vec<(i64, i64, bool)> {
+    let file = other_program(made);
+    file.execute("attach ?1 as salvaged", [salvaged.to_string_lossy()])
+        .expect("attached");
+    let sql = "select c.host_id, c.checked_at, exists(select 1 from salvaged.rollup r
+                      where r.host_id = c.host_id and r.hour = c.checked_at / 3600000)
+                 from main.check_result c left join salvaged.check_result s
+                   on s.host_id = c.host_id and s.checked_at = c.checked_at
+                where s.host_id is null";
+    let mut statement = file.prepare(sql).expect("a query");
+    let rows = statement
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))
+        .expect("rows");
+    rows.map(|row| row.expect("a row")).collect()
+}
+
+/// Checks that a salvage tells every check that it lost: by its number where the hour has sums, else
+/// by its time. Returns how many it lost, and how many of them by time.
+fn expect_all_told(what: &str, made: &Path, folder: &TempDir, damaged: &Path) -> (usize, usize) {
+    let (finished, to) = salvage(folder, damaged);
+    let found: serde_json::Value = serde_json::from_str(&finished.stdout)
+        .unwrap_or_else(|error| panic!("{what}: {error}: {}", finished.stderr));
+    let lost = missing(made, &to);
+    let hosts = found["hosts"].as_array().expect("hosts");
+    let counted: u64 = hosts
+        .iter()
+        .map(|host| host["lost"].as_u64().expect("a number"))
+        .sum();
+    let (with_sums, without): (Vec<_>, Vec<_>) = lost.iter().partition(|(.., has_sums)| *has_sums);
+    assert_eq!(with_sums.len() as u64, counted, "{what}: {found}");
+    for (host, at, _) in &without {
+        let host = &hosts[usize::try_from(host - 1).expect("an index")];
+        let time = UtcMillis(*at).rfc3339();
+        let spans = host["uncounted_in"].as_array().expect("spans");
+        let is_told = spans.iter().any(|span| {
+            let text = |key: &str| span[key].as_str().expect("a time").to_string();
+            text("start") <= time && time < text("end")
+        });
+        assert!(is_told, "{what}: {time} is not told: {found}");
+    }
+    if !lost.is_empty() {
+        assert_eq!(finished.code, Some(1), "{what}");
+    }
+    expect_whole(&to);
+    (lost.len(), without.len())
+}
+
 #[test]
 fn of_a_damaged_file_only_what_lay_there_is_not_salvaged_and_it_is_said() {
     let folder = TempDir::new();
     let made = folder.path().join("made");
-    let total = i64::try_from(sums_and_checks(&made)).expect("small");
+    // The newest hours have no sums yet.
+    let total = checks_with_sums_before(&made, 90);
     let path = folder.path().join("damaged");
     let pages = fs::metadata(&made).expect("a file").len() / 4096;
-    let mut worst = 0;
+    let (mut worst, mut worst_without_sums) = (0, 0);
     for page in (0..pages).step_by(3) {
         fs::copy(&made, &path).expect("copied");
         overwrite(&path, page * 4096, &garbage(4096));
-        let (finished, to) = salvage(&folder, &path);
-        let found: serde_json::Value = serde_json::from_str(&finished.stdout)
-            .unwrap_or_else(|error| panic!("page {page}: {error}: {}", finished.stderr));
-        let lost = total - number(&to, "select count(*) from check_result");
-        let said: i64 = found["hosts"]
-            .as_array()
-            .expect("hosts")
-            .iter()
-            .map(|host| host["lost"].as_i64().expect("a number"))
-            .sum();
-        assert_eq!(lost, said, "page {page}: {found}");
-        if lost > 0 {
-            assert_eq!(finished.code, Some(1), "page {page}");
-        }
+        let what = format!("page {page}");
+        let (lost, without_sums) = expect_all_told(&what, &made, &folder, &path);
         worst = worst.max(lost);
-        expect_whole(&to);
+        worst_without_sums = worst_without_sums.max(without_sums);
     }
     assert!((1..=200).contains(&worst), "{worst} of {total}");
+    assert!(worst_without_sums > 100, "{worst_without_sums}");
+}
+
+#[test]
+fn a_salvage_tells_the_time_of_lost_checks_that_no_sums_count_however_the_page_is_damaged() {
+    let folder = TempDir::new();
+    let (made, path) = (folder.path().join("made"), folder.path().join("damaged"));
+    checks_with_sums_before(&made, 0);
+    let leaves = leaves_of_checks(&made);
+    for (what, damage) in PAGE_DAMAGES {
+        for page in [leaves[leaves.len() / 2], leaves[leaves.len() - 2]] {
+            fs::copy(&made, &path).expect("copied");
+            damage(&path, page);
+            let what = format!("{what} in {page}");
+            let (lost, without_sums) = expect_all_told(&what, &made, &folder, &path);
+            assert!((100..400).contains(&lost), "{what}: {lost}");
+            assert_eq!(lost, without_sums, "{what}");
+        }
+    }
+    // The file ends before its newest pages.
+    fs::copy(&made, &path).expect("copied");
+    let pages = fs::metadata(&made).expect("a file").len() / 4096;
+    cut(&path, pages / 2 * 4096);
+    let (lost, without_sums) = expect_all_told("cut", &made, &folder, &path);
+    assert!(lost > 1000 && lost == without_sums, "{lost}");
+    let arguments = ["doctor", "--salvage", "damaged", "-o", "again"];
+    let text = program(folder.path(), &arguments).stdout;
+    let is_told = |host: &str| {
+        let beginning = format!("{host}: checks may be missing that no hourly sums count: ");
+        text.lines().any(|line| line.starts_with(&beginning))
+    };
+    assert!(is_told("one") && is_told("two"), "{text}");
 }
 
 #[test]

@@ -27,7 +27,7 @@ use std::time::{Duration, Instant};
 
 use ace_connection_logger::pure::model::{CheckResult, Host, LocalFault, Outcome};
 use ace_connection_logger::pure::time::UtcMillis;
-use ace_connection_logger::store::Database;
+use ace_connection_logger::store::{Database, Pruned, RunState};
 use common::{Finished, TempDir, bin, run, skip};
 use rusqlite::{Connection, OpenFlags};
 
@@ -73,14 +73,45 @@ fn open(path: &Path) -> Database {
         .database
 }
 
-/// Writes checks, with this as the present time.
+/// Writes checks, with this as the present time, and makes all sums that are due: a transaction makes
+/// only what it has time for, which on a slow machine is not all.
 fn write(database: &mut Database, results: &[CheckResult], now: i64) {
-    let written = database.write(
-        results,
-        UtcMillis(now),
-        ace_connection_logger::store::RunState::Running,
+    write_once(database, results, now);
+    let (hour, day) = (now / HOUR, now / (24 * HOUR));
+    let due = format!(
+        "select (select count(*) from stale_rollup where hour between 0 and {hour} - 1)
+              + (select count(*) from stale_rollup_day where day between 0 and {day} - 1)"
     );
+    while number(database.path(), &due) > 0 {
+        write_once(database, &[], now);
+    }
+}
+
+fn write_once(database: &mut Database, results: &[CheckResult], now: i64) {
+    let written = database.write(results, UtcMillis(now), RunState::Running);
     written.unwrap_or_else(|error| panic!("{error}"));
+}
+
+/// Deletes what is older than the retention in as many steps as that takes. Returns the sum and the
+/// number of steps.
+fn prune_all(
+    database: &mut Database,
+    now: i64,
+    [keep, keep_rollups]: [Duration; 2],
+    limit: u32,
+) -> (Pruned, u32) {
+    let mut sum = Pruned::default();
+    for steps in 1.. {
+        let step = database
+            .prune(UtcMillis(now), keep, keep_rollups, limit)
+            .expect("it prunes");
+        assert!(step.checks <= 3 * u64::from(limit), "{step:?}");
+        (sum.checks, sum.rollups) = (sum.checks + step.checks, sum.rollups + step.rollups);
+        if !step.is_more {
+            return (sum, steps);
+        }
+    }
+    unreachable!("the steps end")
 }
 
 /// A connection such as any other program has.

@@ -1,7 +1,7 @@
 //! Which notices are written.
 
 use ace_connection_logger::pure::model::{AlertKind, Thresholds};
-use ace_connection_logger::store::{Notice, NoticeResult, Reader, Record, RunState, SendFailure};
+use ace_connection_logger::store::{Notice, NoticeResult, Reader, Record, SendFailure};
 
 use super::*;
 

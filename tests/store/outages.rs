@@ -6,7 +6,7 @@ use ace_connection_logger::pure::address::IpVersion;
 use ace_connection_logger::pure::outage::OutageRules;
 use ace_connection_logger::pure::scene::Scene;
 use ace_connection_logger::status::HostStatuses;
-use ace_connection_logger::store::{Reader, Record, RunState, StoreSettings, Writer};
+use ace_connection_logger::store::{Reader, Record, StoreSettings, Writer};
 
 const MINUTE: i64 = 60_000;
 
@@ -385,11 +385,7 @@ fn the_retention_deletes_checks_but_not_outages() {
         write_minute(&mut database, &one, at, pings);
     }
     let before = rows(&path, EVENTS);
-    while database
-        .prune(UtcMillis(200 * 86_400_000), DAY, DAY, 1000)
-        .expect("it prunes")
-        .is_more
-    {}
+    prune_all(&mut database, 200 * 86_400_000, [DAY, DAY], 1000);
     assert_eq!(number(&path, "select count(*) from check_result"), 0);
     assert_eq!(rows(&path, EVENTS), before);
     write_minute(&mut database, &one, 60, "r");

@@ -4,7 +4,7 @@ use super::*;
 use ace_connection_logger::pure::incident::GroupingRules;
 use ace_connection_logger::pure::model::{Probe, Unsent};
 use ace_connection_logger::pure::outage::OutageRules;
-use ace_connection_logger::store::{Reader, Record, RunState};
+use ace_connection_logger::store::{Reader, Record};
 
 #[test]
 fn one_reply_in_a_long_outage_hides_no_silence_across_commits() {

@@ -14,7 +14,7 @@ use ace_connection_logger::pure::path::Path as Way;
 use ace_connection_logger::pure::replies::Answer;
 use ace_connection_logger::pure::run_clock::ClockStep;
 use ace_connection_logger::pure::scene::{Observation, Scene};
-use ace_connection_logger::store::{GroupedOutage, Reader, Record, RunState, incidents};
+use ace_connection_logger::store::{GroupedOutage, Reader, Record, incidents};
 
 /// A time that a clock may show: 2023-11-14 22:13:20 UTC.
 const START: i64 = 1_700_000_000_000;

@@ -1,7 +1,6 @@
 //! What is older than the retention goes, and nothing else.
 
 use super::*;
-use ace_connection_logger::store::Pruned;
 
 const NOW: i64 = 1_704_067_200_000; // 2024-01-01 00:00 UTC
 
@@ -26,26 +25,6 @@ fn fill(path: &Path, days: i64, hosts: usize) -> Database {
     database
 }
 
-fn prune_all(
-    database: &mut Database,
-    keep: Duration,
-    keep_rollups: Duration,
-    limit: u32,
-) -> (Pruned, u32) {
-    let mut sum = Pruned::default();
-    for steps in 1.. {
-        let step = database
-            .prune(UtcMillis(NOW), keep, keep_rollups, limit)
-            .expect("it prunes");
-        assert!(step.checks <= 3 * u64::from(limit), "{step:?}");
-        (sum.checks, sum.rollups) = (sum.checks + step.checks, sum.rollups + step.rollups);
-        if !step.is_more {
-            return (sum, steps);
-        }
-    }
-    unreachable!("the steps end")
-}
-
 #[test]
 fn exactly_what_is_older_is_deleted_in_steps_and_the_file_shrinks() {
     let folder = TempDir::new();
@@ -68,7 +47,7 @@ fn exactly_what_is_older_is_deleted_in_steps_and_the_file_shrinks() {
     database.checkpoint();
     let size = || fs::metadata(&path).expect("a file").len();
     let before = size();
-    let (pruned, steps) = prune_all(&mut database, DAY * 3, DAY * 5, 1000);
+    let (pruned, steps) = prune_all(&mut database, NOW, [DAY * 3, DAY * 5], 1000);
     assert_eq!(pruned.checks, 2 * 7 * (1440 + 24) + 1);
     assert!(steps >= 20, "{steps}");
     // The check at the cut itself stays.
@@ -106,9 +85,46 @@ fn exactly_what_is_older_is_deleted_in_steps_and_the_file_shrinks() {
     assert!(size() * 2 < before, "{before} bytes became {}", size());
     expect_whole(&path);
     assert_eq!(
-        prune_all(&mut database, DAY * 3, DAY * 5, 1000).0,
+        prune_all(&mut database, NOW, [DAY * 3, DAY * 5], 1000).0,
         Pruned::default()
     );
+}
+
+/// Writes a day of two hosts, hour by hour as a monitor does, and deletes what is older than two
+/// days, its sums after four. Without outages, which are kept. Returns the length of the file.
+fn live_a_day(database: &mut Database, path: &Path, day: i64) -> u64 {
+    let hosts = [host("one", "192.0.2.1"), host("two", "192.0.2.2")];
+    for hour in day * 24..(day + 1) * 24 {
+        let end = NOW + (hour + 1) * HOUR;
+        let minute = |minute: i64| {
+            let at = end - HOUR + minute * 60_000;
+            let pings = |host| match (hour % 7, minute) {
+                (1, 30) => not_measured(host, at),
+                _ => check(host, at, &[Some(12_345), None, Some(13_001)]),
+            };
+            hosts.iter().map(pings).collect::<Vec<_>>()
+        };
+        let checks: Vec<_> = (0..60).flat_map(minute).collect();
+        write(database, &checks, end);
+        prune_all(database, end, [DAY * 2, DAY * 4], 1000);
+    }
+    database.checkpoint();
+    fs::metadata(path).expect("a file").len()
+}
+
+#[test]
+fn the_file_stays_as_long_as_it_is_when_the_retention_is_reached() {
+    let folder = TempDir::new();
+    let path = folder.path().join(FILE);
+    let mut database = open(&path);
+    let sizes: Vec<u64> = (0..20)
+        .map(|day| live_a_day(&mut database, &path, day))
+        .collect();
+    let reached = sizes[4];
+    for size in &sizes[5..] {
+        assert!(*size * 100 <= reached * 105, "{sizes:?}");
+    }
+    expect_whole(&path);
 }
 
 #[test]
@@ -123,7 +139,7 @@ fn a_reader_within_a_query_sees_its_snapshot_and_blocks_no_writer() {
     let mut answer = statement.query([]).expect("it begins");
     assert!(answer.next().expect("a row").is_some());
     let began = Instant::now();
-    let (pruned, _) = prune_all(&mut database, DAY, DAY * 5, 500);
+    let (pruned, _) = prune_all(&mut database, NOW, [DAY, DAY * 5], 500);
     write(
         &mut database,
         &[check(&host("new", "new"), NOW, &[Some(1)])],

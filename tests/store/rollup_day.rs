@@ -161,13 +161,10 @@ fn roll_ups_are_deleted_by_whole_days() {
         .collect();
     write(&mut database, &checks, START + 80 * HOUR);
     // The cut goes through the first day, then through the second.
-    database
-        .prune(UtcMillis(START + 71 * HOUR), DAY * 1000, DAY * 2, 5000)
-        .expect("it prunes");
+    let keep = [DAY * 1000, DAY * 2];
+    prune_all(&mut database, START + 71 * HOUR, keep, 5000);
     assert_eq!(number(&path, "select min(hour) from rollup"), START / HOUR);
-    database
-        .prune(UtcMillis(START + 73 * HOUR), DAY * 1000, DAY * 2, 5000)
-        .expect("it prunes");
+    prune_all(&mut database, START + 73 * HOUR, keep, 5000);
     assert_eq!(
         number(&path, "select min(hour) from rollup"),
         (START / 86_400_000 + 1) * 24

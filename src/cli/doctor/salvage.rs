@@ -1,6 +1,7 @@
 //! `doctor --salvage`: what is readable of a damaged database, in a new one.
 
 use std::ffi::OsString;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use crate::cli::exit::{CliError, CommandStatus};
@@ -60,6 +61,7 @@ fn text_of(salvage: &Salvage) -> String {
         lines.push("the write-ahead log could not be read".into());
     }
     lines.extend(salvage.hosts.iter().filter_map(lost_text));
+    lines.extend(salvage.hosts.iter().filter_map(uncounted_text));
     if salvage.is_whole() {
         lines.push("everything could be read".into());
     }
@@ -70,28 +72,43 @@ fn text_of(salvage: &Salvage) -> String {
 }
 
 fn lost_text(host: &SalvagedHost) -> Option<String> {
+    (host.lost > 0).then(|| {
+        format!(
+            "{}: {} of {} are missing, of which only the hourly sums are left: {}",
+            printable(&host.name),
+            host.lost,
+            count(host.checks + host.lost, "check"),
+            spans_text(&host.lost_in)
+        )
+    })
+}
+
+fn uncounted_text(host: &SalvagedHost) -> Option<String> {
+    (!host.uncounted_in.is_empty()).then(|| {
+        format!(
+            "{}: checks may be missing that no hourly sums count: {}",
+            printable(&host.name),
+            spans_text(&host.uncounted_in)
+        )
+    })
+}
+
+fn spans_text(spans: &[Range<UtcMillis>]) -> String {
     let local = |at: UtcMillis| {
         let text = at.local_text(sys::utc_offset_at(at.0.div_euclid(1000)));
         text.get(..16).unwrap_or(&text).to_string()
     };
-    let spans: Vec<String> = host
-        .lost_in
+    let named: Vec<String> = spans
         .iter()
         .take(MAX_SPANS)
-        .map(|span| format!("{} to {}", local(span.start), local(span.end)))
+        .map(|span| match span.start {
+            UtcMillis(0) => format!("before {}", local(span.end)),
+            start => format!("{} to {}", local(start), local(span.end)),
+        })
         .collect();
-    let more = host.lost_in.len().saturating_sub(MAX_SPANS);
-    let more = match more {
+    let more = match spans.len().saturating_sub(MAX_SPANS) {
         0 => String::new(),
         more => format!(" and {more} more spans"),
     };
-    (host.lost > 0).then(|| {
-        format!(
-            "{}: {} of {} are missing, of which only the hourly sums are left: {}{more}",
-            printable(&host.name),
-            host.lost,
-            count(host.checks + host.lost, "check"),
-            spans.join(", ")
-        )
-    })
+    named.join(", ") + &more
 }

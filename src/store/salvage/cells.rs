@@ -56,6 +56,20 @@ pub fn rows(pages: &Pages, page: u32, bytes: &[u8]) -> Option<(Vec<Row>, usize)>
     Some((found, unreadable))
 }
 
+/// The pages below an interior page of an index, in their order; none below others. The rows of the
+/// page lie between them.
+pub fn children(bytes: &[u8]) -> Vec<u32> {
+    let cells = short(bytes, 3).filter(|_| bytes.first() == Some(&INDEX_INTERIOR));
+    let Some(cells) = cells.map(usize::from) else {
+        return Vec::new();
+    };
+    (0..cells)
+        .filter_map(|index| short(bytes, 12 + 2 * index))
+        .map(|at| number(bytes, at.into()))
+        .chain([number(bytes, 8)])
+        .collect()
+}
+
 fn row(pages: &Pages, kind: u8, bytes: &[u8], mut at: usize) -> Option<Row> {
     if kind == INDEX_INTERIOR {
         at += 4;

@@ -1,10 +1,12 @@
 //! Reads what is readable of a damaged database of this program into a new one, page by page and
 //! without SQLite, so that damage in one place costs only what lay there. The hourly sums, which lie
-//! elsewhere, tell how many checks are missing.
+//! elsewhere, tell how many checks are missing. Of hours that have none yet, the tree of the table
+//! tells where.
 
 mod cells;
 mod pages;
 mod tables;
+mod tree;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -22,6 +24,7 @@ use super::rollup::missing::missing_checks;
 use crate::pure::model::HostId;
 use crate::pure::time::{Hour, UtcMillis};
 use pages::{Log, Pages, Use};
+use tree::Span;
 
 /// More memory than a monitor has for it: rows come in the order of pages.
 const CACHE_KIB: i64 = 64 << 10;
@@ -52,16 +55,18 @@ pub struct SalvagedHost {
     pub lost: u64,
     /// The hours that these lie in.
     pub lost_in: Vec<Range<UtcMillis>>,
+    /// When checks may be missing that no hourly sums count.
+    pub uncounted_in: Vec<Range<UtcMillis>>,
 }
 
 impl Salvage {
     pub fn is_whole(&self) -> bool {
-        let lost: u64 = self.hosts.iter().map(|host| host.lost).sum();
+        let is_host_whole = |host: &SalvagedHost| host.lost == 0 && host.uncounted_in.is_empty();
         self.damaged_pages == 0
             && self.missing_pages == 0
             && self.damaged_rows == 0
             && !self.is_log_unreadable
-            && lost == 0
+            && self.hosts.iter().all(is_host_whole)
     }
 }
 
@@ -123,14 +128,16 @@ fn fill(
         tables: BTreeMap::new(),
         hosts: Vec::new(),
     };
+    let mut root = None;
     for page in 1..=pages.count {
         if page % 256 == 0 {
             progress(page.into(), pages.count.into());
         }
-        read_page(&transaction, pages, page, &mut salvage)?;
+        read_page(&transaction, pages, page, &mut salvage, &mut root)?;
     }
     complete(&transaction)?;
-    salvage.hosts = hosts(&transaction)?;
+    let unreadable = tree::unreadable_spans(pages, root);
+    salvage.hosts = hosts(&transaction, &unreadable, pages.written_at)?;
     transaction.commit()?;
     Ok(salvage)
 }
@@ -140,6 +147,7 @@ fn read_page(
     pages: &mut Pages,
     page: u32,
     salvage: &mut Salvage,
+    root_of_checks: &mut Option<u32>,
 ) -> rusqlite::Result<()> {
     let used = pages.use_of(page);
     if matches!(used, Use::Free | Use::Overflow | Use::PointerMap) {
@@ -158,6 +166,7 @@ fn read_page(
     salvage.damaged_rows += unreadable;
     for row in rows {
         let Some(table) = tables::table_of(&row) else {
+            *root_of_checks = root_of_checks.or(tree::root_of_checks(&row));
             continue;
         };
         let columns = table.columns_of(row.values.len());
@@ -197,7 +206,11 @@ fn complete(connection: &Connection) -> rusqlite::Result<()> {
     )
 }
 
-fn hosts(connection: &Connection) -> rusqlite::Result<Vec<SalvagedHost>> {
+fn hosts(
+    connection: &Connection,
+    unreadable: &[Span],
+    written_at: UtcMillis,
+) -> rusqlite::Result<Vec<SalvagedHost>> {
     const HOSTS: &str = "select id, name from host order by id";
     const CHECKS: &str = "select count(*) from check_result where host_id = ?1";
     let hosts: Vec<(HostId, String)> = connection
@@ -212,6 +225,7 @@ fn hosts(connection: &Connection) -> rusqlite::Result<Vec<SalvagedHost>> {
             checks: checks.unsigned_abs(),
             lost,
             lost_in,
+            uncounted_in: tree::uncounted(connection, id, unreadable, written_at)?,
         })
     };
     hosts.into_iter().map(one).collect()

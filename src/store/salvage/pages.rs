@@ -4,9 +4,10 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fs::File;
 use std::io;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt as _};
 use std::path::Path;
 
+use crate::pure::time::UtcMillis;
 use crate::store::file::with_suffix;
 use crate::store::header::MAGIC;
 
@@ -47,6 +48,8 @@ pub struct Pages {
     /// Where the newest version of a page is in the log.
     frames: BTreeMap<u32, u64>,
     pub count: u32,
+    /// When the file or the log was last written.
+    pub written_at: UtcMillis,
     /// As the header of the file says.
     pub expected: Option<u32>,
     maps: HashMap<u32, Option<Vec<u8>>>,
@@ -56,10 +59,14 @@ impl Pages {
     pub fn open(path: &Path) -> io::Result<Pages> {
         let file = File::open(path)?;
         let file_len = file.metadata()?.len();
+        let mut written_at = written_at(&file)?;
         let mut header = [0; 100];
         let read = read_at_most(&file, &mut header, 0)?;
         let has_header = read == header.len() && header.starts_with(MAGIC);
         let log_file = File::open(with_suffix(path, "-wal")).ok();
+        if let Some(log) = &log_file {
+            written_at = written_at.max(self::written_at(log)?);
+        }
         let log = log_file.as_ref().map(read_log).transpose()?.flatten();
         let own = has_header
             .then(|| page_bytes(u16::from_be_bytes([header[16], header[17]]).into()))
@@ -86,6 +93,7 @@ impl Pages {
             },
             log_file,
             count: in_log.unwrap_or(of_file),
+            written_at,
             frames,
             expected: in_log.or(expected),
             maps: HashMap::new(),
@@ -220,6 +228,13 @@ fn checksum(bytes: &[u8], is_big_endian: bool, (mut a, mut b): (u32, u32)) -> (u
         b = b.wrapping_add(word(&pair[4..])).wrapping_add(a);
     }
     (a, b)
+}
+
+fn written_at(file: &File) -> io::Result<UtcMillis> {
+    let data = file.metadata()?;
+    Ok(UtcMillis(
+        data.mtime() * 1000 + data.mtime_nsec() / 1_000_000,
+    ))
 }
 
 fn page_bytes(stored: u32) -> Option<usize> {

@@ -15,11 +15,13 @@ pub struct Table {
     least: usize,
 }
 
+pub const CHECKS: &str = "check_result";
+
 /// Those that cannot be made from others. Day sums are made from those of hours, and what is doubtful
 /// or waits belongs to a monitor that ran then.
 pub const TABLES: &[Table] = &[
     Table {
-        name: "check_result",
+        name: CHECKS,
         columns: "host_id, checked_at, sent, received, min_us, avg_us, max_us, rtts",
         kinds: "iiiiIIIB",
         least: 8,
