@@ -73,13 +73,15 @@
 //!    when all are taken, the connection that has waited longest for a complete request is closed.
 //! 2. `web/request.rs` parses the head of a request. It does no input or output.
 //! 3. Files of the page come from a table that build.rs generates and compresses; every other path
-//!    goes to the [`web::Handler`], which is [`api::Api`].
+//!    goes to the [`web::Handler`], which is [`api::Api`], in its turn: `web/turns.rs` lets few answers
+//!    be made at a time.
 //! 4. `api` checks every parameter and queries a [`store::Reader`]. Short ranges are computed from
 //!    checks, long ones from the roll-ups of hours and days. `api/charts.rs` makes the answer of a
 //!    chart.
 //! 5. `web/response.rs` makes the response, and `web/connection.rs` sends it before an absolute
-//!    deadline. A long body is produced and sent chunk by chunk, and no transaction is open while the
-//!    socket is written.
+//!    deadline. A long body is compressed as it is made (`web/packed.rs`), or is produced and sent
+//!    chunk by chunk, and no transaction is open while the socket is written. What waits to be sent is
+//!    counted: when all of it is too much, `web/slots.rs` closes a connection that reads slowly.
 //!
 //! ## Threads and channels
 //!

@@ -1,12 +1,12 @@
 //! The current state of every host: its newest check, whether that is stale, and whether the monitor
 //! is running.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use crate::config::HostConfig;
-use crate::pure::host_key::HostIdentity;
-use crate::pure::model::{EventKind, State};
+use crate::pure::host_key::{HostIdentity, HostKeys};
+use crate::pure::model::{EventKind, HostId, State};
 use crate::pure::time::UtcMillis;
 use crate::store::{LatestCheck, MonitorRun, OutageEvent, Reader, RecordedCheck, StoreError};
 
@@ -59,23 +59,18 @@ impl HostStatuses {
             now,
             delay,
         } = self;
-        let recorded = || latest.iter().map(LatestCheck::identity);
         let listed = || configured.iter().map(|config| config.host.identity());
+        let keys = HostKeys::of(latest.iter().map(LatestCheck::identity).chain(listed()));
+        let events = OutageIndex::of(outages);
         let status = |name, identity: HostIdentity<'a>, config, latest: Option<&'a LatestCheck>| {
             HostStatus {
                 name,
                 address: identity.address,
-                key: identity.key(recorded().chain(listed())),
+                key: keys.key(&identity),
                 config,
                 latest,
-                is_unresolved: outages.iter().any(|event| {
-                    let is_same = (event.host_address).eq_ignore_ascii_case(identity.address);
-                    is_same && event.event_type == EventKind::Dns
-                }),
-                outage: outages.iter().find(|event| match event.host_id {
-                    Some(id) => latest.is_some_and(|check| check.host_id == id),
-                    None => event.host_address == identity.address,
-                }),
+                is_unresolved: events.is_unresolved(identity.address),
+                outage: events.first(latest.map(|check| check.host_id), identity.address),
                 age: latest
                     .map(|latest| now.0.saturating_sub(latest.check.checked_at.0))
                     .filter(|age_ms| *age_ms >= -MAX_AHEAD_MS)
@@ -83,16 +78,23 @@ impl HostStatuses {
                 delay: *delay,
             }
         };
+        let all_listed: HashSet<HostIdentity<'_>> = listed().collect();
+        let mut by_identity: HashMap<HostIdentity<'_>, &LatestCheck> = HashMap::new();
+        for check in latest {
+            let newest = by_identity.entry(check.identity()).or_insert(check);
+            if check.check.checked_at >= newest.check.checked_at {
+                *newest = check;
+            }
+        }
         let mut shown = HashSet::new();
         let mut statuses = Vec::new();
         for config in configured {
             let own = config.host.identity();
             // Rows written with plain SQL or imported from the original have neither family nor
             // source. They belong to this host unless the address is also configured like that.
-            let is_listed_plain = listed().any(|other| other == plain(own));
-            let is_own =
-                |check: HostIdentity| check == own || (check == plain(own) && !is_listed_plain);
-            let found = latest.iter().filter(|latest| is_own(latest.identity()));
+            let unlisted = Some(plain(own)).filter(|plain| !all_listed.contains(plain));
+            let found = [Some(own), unlisted].into_iter().flatten();
+            let found = found.filter_map(|identity| by_identity.get(&identity).copied());
             let newest = found.max_by_key(|latest| latest.check.checked_at);
             shown.insert(own);
             shown.insert(plain(own));
@@ -110,6 +112,49 @@ impl HostStatuses {
             )
         }));
         statuses
+    }
+}
+
+/// Ongoing outages, to be found by their host.
+struct OutageIndex<'a> {
+    /// The first of each host, with its place among all.
+    by_id: HashMap<HostId, (usize, &'a OutageEvent)>,
+    /// The same of those that were imported and have no id, by their address.
+    by_address: HashMap<&'a str, (usize, &'a OutageEvent)>,
+    /// The addresses whose name does not resolve, in lower case.
+    unresolved: HashSet<String>,
+}
+
+impl<'a> OutageIndex<'a> {
+    fn of(outages: &'a [OutageEvent]) -> OutageIndex<'a> {
+        let mut index = OutageIndex {
+            by_id: HashMap::new(),
+            by_address: HashMap::new(),
+            unresolved: HashSet::new(),
+        };
+        for (place, event) in outages.iter().enumerate() {
+            let address = event.host_address.as_str();
+            if event.event_type == EventKind::Dns {
+                index.unresolved.insert(address.to_ascii_lowercase());
+            }
+            match event.host_id {
+                Some(id) => index.by_id.entry(id).or_insert((place, event)),
+                None => index.by_address.entry(address).or_insert((place, event)),
+            };
+        }
+        index
+    }
+
+    fn is_unresolved(&self, address: &str) -> bool {
+        !self.unresolved.is_empty() && self.unresolved.contains(&address.to_ascii_lowercase())
+    }
+
+    fn first(&self, id: Option<HostId>, address: &str) -> Option<&'a OutageEvent> {
+        let of_id = id.and_then(|id| self.by_id.get(&id));
+        let found = of_id.into_iter().chain(self.by_address.get(address));
+        found
+            .min_by_key(|(place, _)| *place)
+            .map(|(_, event)| *event)
     }
 }
 

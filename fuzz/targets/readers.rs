@@ -89,9 +89,16 @@ pub fn answer(api: &Api, request: &Request) -> (u16, String) {
     let reply = api.handle(request);
     let body = match reply.body {
         Body::Whole(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
-        Body::Chunks(mut next) => {
+        Body::Written(write) => {
             let mut body = Vec::new();
-            while let Some(chunk) = next() {
+            if let Err(error) = write(&mut body) {
+                return (error.status, String::new());
+            }
+            String::from_utf8_lossy(&body).into_owned()
+        }
+        Body::Chunks(mut chunks) => {
+            let mut body = Vec::new();
+            while let Some(chunk) = (chunks.next)() {
                 body.extend(chunk);
             }
             String::from_utf8_lossy(&body).into_owned()

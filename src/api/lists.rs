@@ -1,19 +1,21 @@
 //! The hosts, the state of the monitor, and the health check.
 
+use std::path::Path;
 use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::json;
 
 use super::parameters::Parameters;
-use super::{Api, ApiError, ApiResult, json, now, present};
+use super::{Api, ApiConfig, ApiError, ApiResult, json, now, present};
 use crate::alerts::Queue;
+use crate::config::HostConfig;
 use crate::pure::address::{IpVersion, Source};
-use crate::pure::host_key::HostIdentity;
+use crate::pure::host_key::{HostIdentity, HostKeys};
 use crate::pure::model::HostId;
 use crate::pure::time::UtcMillis;
 use crate::status::{self, HostStatuses};
-use crate::store::{MonitorRun, RecordedHost, damage_of};
+use crate::store::{MonitorRun, Reader, RecordedHost, damage_of};
 
 /// A family as the configuration writes it: `4`, `6` or `any`.
 fn family_text(family: Option<IpVersion>) -> String {
@@ -33,57 +35,112 @@ pub(super) fn status(api: &Api, _: &Parameters<'_>) -> ApiResult {
     let now = now(api);
     // Before the first check there may be no database, but there is a configuration.
     let reader = api.reader().ok();
-    let (mut monitor, mut first, mut recorded, mut notices) = (None, None, Vec::new(), None);
-    if let Some(reader) = &reader {
+    let recorded = match &reader {
+        Some(reader) => reader.in_one_state(|| Recorded::read(reader, &config, now))?,
+        None => Recorded::default(),
+    };
+    let listed = || config.hosts.iter().map(|other| other.host.identity());
+    let keys = HostKeys::of(
+        recorded
+            .hosts
+            .iter()
+            .map(RecordedHost::identity)
+            .chain(listed()),
+    );
+    let row = |configured| ConfiguredRow::of(configured, &keys);
+    json(&StatusAnswer {
+        hosts: config.hosts.iter().map(row).collect(),
+        total_hosts: config.hosts.len(),
+        monitoring_interval: config.interval.as_secs_f64(),
+        config_path: config.file.as_deref(),
+        database_path: &config.database,
+        version: env!("CARGO_PKG_VERSION"),
+        now: now.rfc3339(),
+        flush_seconds: config.flush.as_secs_f64(),
+        monitor: recorded.monitor,
+        unwritten: api.unwritten(),
+        first_check: recorded.first,
+        notices: recorded.notices,
+        damage: damage_of(&config.database, reader.as_deref())?,
+    })
+}
+
+/// What of the status is recorded.
+#[derive(Default)]
+struct Recorded {
+    monitor: Option<MonitorRow>,
+    first: Option<String>,
+    hosts: Vec<RecordedHost>,
+    notices: Option<Queue>,
+}
+
+impl Recorded {
+    fn read(reader: &Reader, config: &ApiConfig, now: UtcMillis) -> Result<Recorded, ApiError> {
         let run = reader.newest_run()?;
         let is_running = run.is_some_and(|run| status::is_running(&run, config.flush, now));
-        notices = Queue::read(
+        let notices = Queue::read(
             reader,
             &config.alerts,
             &config.report.grouping,
             is_running,
             now,
         )?;
-        monitor = run.map(|run| monitor_row(&run, config.flush, now));
-        recorded = reader.hosts()?;
-        let ids: Vec<HostId> = recorded.iter().map(|host| host.id).collect();
-        first = reader.first_recorded(&ids)?.map(UtcMillis::rfc3339);
-    }
-    let listed = || config.hosts.iter().map(|other| other.host.identity());
-    let all = || recorded.iter().map(RecordedHost::identity).chain(listed());
-    let hosts: Vec<_> = config
-        .hosts
-        .iter()
-        .map(|configured| {
-            let host = &configured.host;
-            json!({
-                "name": host.name,
-                "address": host.address.as_str(),
-                "is_name": host.address.is_name(),
-                "family": family_text(host.family),
-                "source": host.source.as_ref().map(Source::to_string),
-                "host_key": host.identity().key(all()),
-                "interval_seconds": configured.interval.as_secs_f64(),
-                "ping_count": configured.ping_count,
-                "role": configured.role.as_str(),
-            })
+        let hosts = reader.hosts()?;
+        let ids: Vec<HostId> = hosts.iter().map(|host| host.id).collect();
+        Ok(Recorded {
+            monitor: run.map(|run| monitor_row(&run, config.flush, now)),
+            first: reader.first_recorded(&ids)?.map(UtcMillis::rfc3339),
+            hosts,
+            notices,
         })
-        .collect();
-    json(&json!({
-        "hosts": hosts,
-        "total_hosts": config.hosts.len(),
-        "monitoring_interval": config.interval.as_secs_f64(),
-        "config_path": config.file,
-        "database_path": config.database,
-        "version": env!("CARGO_PKG_VERSION"),
-        "now": now.rfc3339(),
-        "flush_seconds": config.flush.as_secs_f64(),
-        "monitor": monitor,
-        "unwritten": api.unwritten(),
-        "first_check": first,
-        "notices": notices,
-        "damage": damage_of(&config.database, reader.as_deref())?,
-    }))
+    }
+}
+
+#[derive(Serialize)]
+struct StatusAnswer<'a> {
+    hosts: Vec<ConfiguredRow<'a>>,
+    total_hosts: usize,
+    monitoring_interval: f64,
+    config_path: Option<&'a Path>,
+    database_path: &'a Path,
+    version: &'static str,
+    now: String,
+    flush_seconds: f64,
+    monitor: Option<MonitorRow>,
+    unwritten: Option<String>,
+    first_check: Option<String>,
+    notices: Option<Queue>,
+    damage: Vec<String>,
+}
+
+#[derive(Serialize)]
+struct ConfiguredRow<'a> {
+    name: &'a str,
+    address: &'a str,
+    is_name: bool,
+    family: String,
+    source: Option<String>,
+    host_key: String,
+    interval_seconds: f64,
+    ping_count: u16,
+    role: &'static str,
+}
+
+impl<'a> ConfiguredRow<'a> {
+    fn of(configured: &'a HostConfig, keys: &HostKeys<'_>) -> ConfiguredRow<'a> {
+        let host = &configured.host;
+        ConfiguredRow {
+            name: &host.name,
+            address: host.address.as_str(),
+            is_name: host.address.is_name(),
+            family: family_text(host.family),
+            source: host.source.as_ref().map(Source::to_string),
+            host_key: keys.key(&host.identity()),
+            interval_seconds: configured.interval.as_secs_f64(),
+            ping_count: configured.ping_count,
+            role: configured.role.as_str(),
+        }
+    }
 }
 
 fn monitor_row(run: &MonitorRun, flush: Duration, now: UtcMillis) -> MonitorRow {
@@ -104,10 +161,11 @@ struct HostRow {
 
 fn host_rows<'a>(hosts: impl Iterator<Item = (&'a str, HostIdentity<'a>)>) -> Vec<HostRow> {
     let all: Vec<(&str, HostIdentity<'_>)> = hosts.collect();
+    let keys = HostKeys::of(all.iter().map(|(_, host)| *host));
     let row = |(name, host): &(&str, HostIdentity<'_>)| HostRow {
         name: (*name).to_string(),
         address: host.address.to_string(),
-        host_key: host.key(all.iter().map(|(_, other)| *other)),
+        host_key: keys.key(host),
     };
     all.iter().map(row).collect()
 }

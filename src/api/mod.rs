@@ -14,6 +14,7 @@ mod report;
 mod rows;
 mod zone;
 
+use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -27,7 +28,7 @@ use crate::pure::time::UtcMillis;
 use crate::report::ReportSettings;
 use crate::store::{CheckIntervals, Reader, RecordedHost, StoreError};
 use crate::sys;
-use crate::web::{Body, Handler, Reply, Request};
+use crate::web::{Body, Handler, Reply, Request, Weight};
 
 use parameters::Parameters;
 use readers::{BorrowedReader, ReaderPool};
@@ -35,40 +36,64 @@ use readers::{BorrowedReader, ReaderPool};
 /// An endpoint's function.
 type Endpoint = fn(&Api, &Parameters<'_>) -> ApiResult;
 
-/// Every path, and the function that answers it. `ADDRESS` is any text, which the function finds in
+/// How much work an answer is.
+#[derive(Clone, Copy)]
+enum Cost {
+    Light,
+    Heavy,
+    /// Unless it is about one host.
+    HeavyOfAll,
+}
+
+use Cost::{Heavy, HeavyOfAll, Light};
+
+/// Every path, how much work it is, and the function that answers it. `ADDRESS` is any text, which
+/// the function finds in
 /// [`Parameters::path_address`].
-const ROUTES: [(&str, Endpoint); 20] = [
-    ("/health", lists::health),
-    ("/metrics", metrics::metrics),
-    ("/api/status", lists::status),
-    ("/api/hosts", lists::hosts),
-    ("/api/hosts/all", lists::all_hosts),
-    ("/api/hosts/ADDRESS/active-outage", outages::active_of_host),
-    ("/api/ping-results", rows::checks),
-    ("/api/ping-results/latest", rows::latest),
-    ("/api/statistics/ADDRESS", charts::statistics),
-    ("/api/series", charts::series),
-    ("/api/distribution", charts::distribution),
-    ("/api/hours", charts::hours),
-    ("/api/overview", overview::overview),
-    ("/api/outages", outages::outages),
-    ("/api/outages/by-incident", incident_list::incident_list),
-    ("/api/outages/active", outages::active),
-    ("/api/outages/statistics/ADDRESS", outages::statistics),
-    ("/api/incidents", outages::incidents),
-    ("/api/gaps", outages::gaps),
-    ("/api/report", report::report),
+const ROUTES: [(&str, Cost, Endpoint); 20] = [
+    ("/health", Light, lists::health),
+    ("/metrics", Heavy, metrics::metrics),
+    ("/api/status", Light, lists::status),
+    ("/api/hosts", Light, lists::hosts),
+    ("/api/hosts/all", Light, lists::all_hosts),
+    (
+        "/api/hosts/ADDRESS/active-outage",
+        Heavy,
+        outages::active_of_host,
+    ),
+    ("/api/ping-results", HeavyOfAll, rows::checks),
+    ("/api/ping-results/latest", Light, rows::latest),
+    ("/api/statistics/ADDRESS", Light, charts::statistics),
+    ("/api/series", Light, charts::series),
+    ("/api/distribution", Light, charts::distribution),
+    ("/api/hours", Light, charts::hours),
+    ("/api/overview", Heavy, overview::overview),
+    ("/api/outages", Heavy, outages::outages),
+    (
+        "/api/outages/by-incident",
+        Heavy,
+        incident_list::incident_list,
+    ),
+    ("/api/outages/active", Heavy, outages::active),
+    (
+        "/api/outages/statistics/ADDRESS",
+        Heavy,
+        outages::statistics,
+    ),
+    ("/api/incidents", Heavy, outages::incidents),
+    ("/api/gaps", Heavy, outages::gaps),
+    ("/api/report", Heavy, report::report),
 ];
 
 /// The endpoint of a path, and the text in place of `ADDRESS`.
-fn find_route(path: &str) -> Option<(Endpoint, &str)> {
-    ROUTES.iter().find_map(|(route, endpoint)| {
+fn find_route(path: &str) -> Option<(Cost, Endpoint, &str)> {
+    ROUTES.iter().find_map(|(route, cost, endpoint)| {
         let address = match route.split_once("ADDRESS") {
             Some((before, after)) => path.strip_prefix(before)?.strip_suffix(after)?,
             None if *route == path => "",
             None => return None,
         };
-        Some((*endpoint, address))
+        Some((*cost, *endpoint, address))
     })
 }
 
@@ -201,18 +226,37 @@ impl Api {
 
     fn route(&self, request: &Request) -> ApiResult {
         let path = request.path.as_str();
-        let (endpoint, path_address) =
+        let (_, endpoint, path_address) =
             find_route(path).ok_or_else(|| ApiError::NotFound(describe_unknown(path)))?;
         endpoint(self, &Parameters::new(path_address, request))
     }
 }
 
-impl Handler for Api {
-    fn handle(&self, request: &Request) -> Reply {
-        self.route(request).unwrap_or_else(|error| match error {
+impl From<ApiError> for Reply {
+    fn from(error: ApiError) -> Reply {
+        match error {
             ApiError::BadParameter(detail) => Reply::error(400, detail),
             ApiError::NotFound(detail) => Reply::error(404, detail),
             ApiError::Unavailable(detail) => Reply::error(503, detail),
+        }
+    }
+}
+
+impl Handler for Api {
+    fn handle(&self, request: &Request) -> Reply {
+        self.route(request).unwrap_or_else(Reply::from)
+    }
+
+    fn weight(&self, request: &Request) -> Option<Weight> {
+        let (cost, _, path_address) = find_route(&request.path)?;
+        let is_of_one = || {
+            let parameters = Parameters::new(path_address, request);
+            parameters.text("host_address").is_some()
+        };
+        Some(match cost {
+            Light => Weight::Light,
+            HeavyOfAll if is_of_one() => Weight::Light,
+            Heavy | HeavyOfAll => Weight::Heavy,
         })
     }
 
@@ -227,6 +271,27 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 
 fn not_json(error: serde_json::Error) -> ApiError {
     ApiError::Unavailable(error.to_string())
+}
+
+fn not_written(error: io::Error) -> ApiError {
+    ApiError::Unavailable(error.to_string())
+}
+
+/// Gathers the many small writes of a serializer.
+type Output<'a> = BufWriter<&'a mut dyn Write>;
+
+/// An answer that may be long.
+fn written(
+    content_type: &'static str,
+    write: impl FnOnce(&mut Output<'_>) -> Result<(), ApiError> + Send + 'static,
+) -> Reply {
+    let write = |out: &mut dyn Write| {
+        let mut out = BufWriter::new(out);
+        write(&mut out)?;
+        out.flush().map_err(not_written)?;
+        Ok(())
+    };
+    Reply::ok(content_type, Body::Written(Box::new(write)))
 }
 
 fn json(value: &impl Serialize) -> ApiResult {

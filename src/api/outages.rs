@@ -1,6 +1,7 @@
 //! Outages, incidents, and the gaps in which nothing was measured. The store groups the recorded
 //! events into outages.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
 use serde::Serialize;
@@ -9,7 +10,7 @@ use serde_json::json;
 use super::parameters::Parameters;
 use super::{Api, ApiError, ApiResult, hosts_named, json, now, present};
 use crate::pure::cause::Cause;
-use crate::pure::host_key::HostKey;
+use crate::pure::host_key::{HostKey, HostKeys};
 use crate::pure::model::{EventKind, HostId};
 use crate::pure::time::UtcMillis;
 use crate::store::{GroupedOutage, OutageEvent, Reader, RecordedHost, incidents as incidents_of};
@@ -158,13 +159,12 @@ pub(super) fn outage_rows<'a>(
     outages: impl Iterator<Item = &'a GroupedOutage>,
 ) -> Result<Vec<OutageRow<'a>>, ApiError> {
     let hosts = reader.hosts()?;
+    let keys = HostKeys::of(hosts.iter().map(RecordedHost::identity));
+    let by_id: HashMap<HostId, &RecordedHost> = hosts.iter().map(|host| (host.id, host)).collect();
     let key = |outage: &GroupedOutage| {
-        let host = hosts
-            .iter()
-            .find(|host| Some(host.id) == outage.event.host_id);
+        let host = outage.event.host_id.and_then(|id| by_id.get(&id));
         host.map_or(outage.event.host_address.clone(), |host| {
-            host.identity()
-                .key(hosts.iter().map(RecordedHost::identity))
+            keys.key(&host.identity())
         })
     };
     Ok(outages

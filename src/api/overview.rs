@@ -1,5 +1,6 @@
 //! All hosts: the current state of each, its days, and a small chart of its last 24 hours.
 
+use std::io::Write;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -10,7 +11,7 @@ use super::line::{LineOutages, LineSummary, line_summary, within};
 use super::outages::HostFilter;
 use super::parameters::Parameters;
 use super::zone::ViewerZone;
-use super::{Api, ApiError, ApiResult, not_json, present};
+use super::{Api, ApiError, ApiResult, Output, not_json, not_written, present, written};
 use crate::pure::incident::GroupingRules;
 use crate::pure::model::{HostId, State};
 use crate::pure::sums::{Counts, Sums};
@@ -20,7 +21,6 @@ use crate::store::{
     CheckIntervals, CoveredTime, Gap, GroupedOutage, HostIndex, Interval, MeasuredTime, Reader,
     Source, UngroupedOutages, down_spans, joined,
 };
-use crate::web::{Body, Reply};
 
 #[derive(Serialize)]
 struct OverviewRow<'a> {
@@ -87,11 +87,19 @@ pub(super) fn overview(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
     let zone = ViewerZone::read(parameters)?;
     let days = parameters.whole("days", 1..401, 90)?;
     let reader = api.reader()?;
-    let body = reader.in_one_state(|| body(api, &reader, zone, days))?;
-    Ok(Reply::ok("application/json", Body::Whole(body)))
+    let api = api.clone();
+    Ok(written("application/json", move |out| {
+        reader.in_one_state(|| write(&api, &reader, zone, days, out))
+    }))
 }
 
-fn body(api: &Api, reader: &Reader, zone: ViewerZone, days: i64) -> Result<Vec<u8>, ApiError> {
+fn write(
+    api: &Api,
+    reader: &Reader,
+    zone: ViewerZone,
+    days: i64,
+    out: &mut Output<'_>,
+) -> Result<(), ApiError> {
     let config = api.config();
     let now = present(reader)?;
     let known = HostStatuses::read(reader, config.flush, now)?;
@@ -122,18 +130,18 @@ fn body(api: &Api, reader: &Reader, zone: ViewerZone, days: i64) -> Result<Vec<u
         line,
     };
     // Size: every row becomes JSON at once, since the rows of hundreds of hosts take megabytes.
-    let mut body = serde_json::to_vec(&heading).map_err(not_json)?;
+    let mut heading = serde_json::to_vec(&heading).map_err(not_json)?;
     // Its last brace.
-    body.pop();
-    body.extend_from_slice(b",\"hosts\":[");
+    heading.pop();
+    out.write_all(&heading).map_err(not_written)?;
+    out.write_all(b",\"hosts\":[").map_err(not_written)?;
     for (index, status) in known.of_hosts(&config.hosts).iter().enumerate() {
         if index > 0 {
-            body.push(b',');
+            out.write_all(b",").map_err(not_written)?;
         }
-        serde_json::to_writer(&mut body, &overview.row(status)?).map_err(not_json)?;
+        serde_json::to_writer(&mut *out, &overview.row(status)?).map_err(not_json)?;
     }
-    body.extend_from_slice(b"]}");
-    Ok(body)
+    out.write_all(b"]}").map_err(not_written)
 }
 
 /// What the rows of all hosts are made from.

@@ -47,7 +47,8 @@ pub(super) fn report(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
         offset_at: sys::utc_offset_at,
         appendix: Appendix::Nothing,
     };
-    let report = report::gather(&reader, &query, &mut |_, _| ()).map_err(|error| match error {
+    let gather = || report::gather(&reader, &query, &mut |_, _| ());
+    let report = reader.in_one_state(gather).map_err(|error| match error {
         report::ReportError::Store(error) => error.into(),
         report::ReportError::UnknownHost { requested, .. } => ApiError::NotFound(format!(
             "host_address: {requested:?} was never recorded and is not configured"

@@ -1,13 +1,13 @@
 //! Checks: the newest of every host, and the recorded ones, which are sent in chunks.
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use super::parameters::Parameters;
-use super::{Api, ApiError, ApiResult, json, now, present};
+use super::{Api, ApiError, ApiResult, Output, not_json, now, present, written};
 use crate::config::HostConfig;
 use crate::status::{HostStatus, HostStatuses};
 use crate::store::{CheckJson, Checks, JsonFields, Reader, RecordedCheck};
-use crate::web::{Body, Reply};
+use crate::web::{Body, Chunks, Reply};
 
 /// The newest row of a host; null where nothing was recorded or nothing could be measured.
 #[derive(Serialize)]
@@ -87,13 +87,19 @@ pub(super) fn latest(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
         Err(_) if !config.database.exists() => ("none".to_string(), HostStatuses::empty(now(api))),
         Err(problem) => return Err(problem),
     };
-    let statuses = known.of_hosts(&config.hosts);
-    let rows: Vec<LatestRow> = statuses.iter().map(LatestRow::from).collect();
     // The tag also changes when a result becomes stale.
-    let stale = rows.iter().filter(|row| row.stale).count();
+    let stale = known.of_hosts(&config.hosts);
+    let stale = stale.iter().filter(|status| status.is_stale()).count();
+    let write = move |out: &mut Output<'_>| {
+        let statuses = known.of_hosts(&config.hosts);
+        let rows = statuses.iter().map(LatestRow::from);
+        serde_json::Serializer::new(out)
+            .collect_seq(rows)
+            .map_err(not_json)
+    };
     Ok(Reply {
         etag: Some(format!("{etag}-{stale}")),
-        ..json(&rows)?
+        ..written("application/json", write)
     })
 }
 
@@ -130,6 +136,7 @@ pub(super) fn checks(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
     if chunks.is_complete {
         return Ok(Reply::ok("application/json", Body::Whole(first)));
     }
+    let held_bytes = chunks.checks.held_bytes() + 2 * CHUNK_BYTES;
     let mut first = Some(first);
     let api = api.clone();
     let make = move || match first.take() {
@@ -144,7 +151,11 @@ pub(super) fn checks(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
             }
         },
     };
-    Ok(Reply::ok("application/json", Body::Chunks(Box::new(make))))
+    let chunks = Chunks {
+        next: Box::new(make),
+        held_bytes,
+    };
+    Ok(Reply::ok("application/json", Body::Chunks(chunks)))
 }
 
 /// A JSON list that is made chunk by chunk.

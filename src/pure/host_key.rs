@@ -1,6 +1,8 @@
 //! What identifies a host, and the texts for it: several hosts may have one address and be pinged
 //! over different versions of IP or from different sources.
 
+use std::cmp::Ordering;
+
 use crate::pure::address::{IpVersion, Source};
 
 /// What identifies a host. Its name may change.
@@ -36,6 +38,44 @@ impl HostIdentity<'_> {
         family.map_or(String::new(), |version| format!(" ({version})"))
             + &source.map_or(String::new(), |source| format!(" via {source}"))
     }
+}
+
+/// Hosts that keys distinguish, in the order of their addresses: thousands have keys without a
+/// comparison of each with all.
+pub struct HostKeys<'a>(Vec<HostIdentity<'a>>);
+
+impl<'a> HostKeys<'a> {
+    pub fn of(all: impl Iterator<Item = HostIdentity<'a>>) -> HostKeys<'a> {
+        let mut all: Vec<_> = all.collect();
+        all.sort_by(|a, b| in_any_case(a.address, b.address));
+        HostKeys(all)
+    }
+
+    /// The hosts at an address.
+    pub fn at(&self, address: &str) -> &[HostIdentity<'a>] {
+        let until = |end: Ordering| {
+            self.0
+                .partition_point(|host| in_any_case(host.address, address) <= end)
+        };
+        let (first, last) = (until(Ordering::Less), until(Ordering::Equal));
+        self.0.get(first..last).unwrap_or_default()
+    }
+
+    /// See [`HostIdentity::key`].
+    pub fn key(&self, host: &HostIdentity<'_>) -> String {
+        host.key(self.at(host.address).iter().copied())
+    }
+
+    /// See [`HostIdentity::distinction`].
+    pub fn distinction(&self, host: &HostIdentity<'_>) -> String {
+        host.distinction(self.at(host.address).iter().copied())
+    }
+}
+
+/// The order of texts in which letters of both cases are the same.
+fn in_any_case(a: &str, b: &str) -> Ordering {
+    let lower = |byte: u8| byte.to_ascii_lowercase();
+    a.bytes().map(lower).cmp(b.bytes().map(lower))
 }
 
 /// A text that names one or several hosts by their address.
@@ -166,6 +206,9 @@ mod tests {
                     *key,
                     "{texts:?}"
                 );
+                let others = hosts(&["0 - -", "aa 4 wg9", "bb - -", "C: 6 -"]);
+                let index = HostKeys::of(all.iter().chain(&others).map(identity));
+                assert_eq!(index.key(&identity(host)), *key, "{texts:?}");
                 let found = HostKey::parse(key).select(&all, |host| identity(host));
                 assert_eq!(found, [host], "{key}");
             }

@@ -1,8 +1,10 @@
 //! The hosts of a report.
 
+use std::collections::HashSet;
+
 use super::query::{ReportError, ReportQuery};
 use crate::config::HostConfig;
-use crate::pure::host_key::{self, HostIdentity};
+use crate::pure::host_key::{self, HostIdentity, HostKeys};
 use crate::store::{GroupedOutage, Reader, RecordedHost, StoreError};
 
 pub(super) struct ReportedHost<'a> {
@@ -109,15 +111,14 @@ fn configured_hosts<'a>(
 }
 
 fn distinguish_hosts_of_one_address(hosts: &mut [ReportedHost<'_>]) {
-    for index in 0..hosts.len() {
-        let host = &hosts[index];
-        let is_first = !hosts[..index]
-            .iter()
-            .any(|other| other.is_at(&host.address));
-        let all = hosts.iter().map(ReportedHost::identity);
-        let distinction = host.identity().distinction(all);
-        let host = &mut hosts[index];
-        host.is_first = is_first;
+    let keys = HostKeys::of(hosts.iter().map(ReportedHost::identity));
+    let distinctions: Vec<String> = hosts
+        .iter()
+        .map(|host| keys.distinction(&host.identity()))
+        .collect();
+    let mut known = HashSet::new();
+    for (host, distinction) in hosts.iter_mut().zip(distinctions) {
+        host.is_first = known.insert(host.address.to_ascii_lowercase());
         host.name += &distinction;
     }
 }

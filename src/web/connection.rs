@@ -2,16 +2,18 @@
 //! deadline. When the server stops, or needs the slot, slots.rs shuts the socket down and the read
 //! or write here fails.
 
+use std::borrow::Cow;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
 use std::time::Duration;
 
 use super::assets;
 use super::gzip::GzipStream;
-use super::reply::NextChunk;
+use super::reply::Chunks;
 use super::request::{self, Refusal, RequestHead, ServedAt};
 use super::response::{Content, Response};
 use super::slots::{Phase, Slot};
+use super::turns::{Turn, Weight};
 use super::{Limits, Shared};
 use crate::pure::time::Monotonic;
 use crate::sys;
@@ -123,17 +125,11 @@ impl Connection<'_> {
 
     /// `true` when the response is the last one of the connection.
     fn respond(&mut self, head: &RequestHead) -> io::Result<bool> {
-        let compressor = &self.shared.compressor;
-        let response = match &head.request {
-            Err(refusal) => Response::refusal(refusal),
-            Ok(request) => match assets::find(&request.path) {
-                Some(asset) => Response::asset(asset, head, request, compressor),
-                None => {
-                    let reply = self.shared.handler.handle(request);
-                    Response::reply(reply, head, request, compressor)
-                }
-            },
+        let (response, turn) = match self.make(head) {
+            Ok(made) => made,
+            Err(refusal) => (Response::refusal(&refusal), None),
         };
+        let is_limited = turn.is_some();
         // HTTP/1.0 has no chunks: there the end of the connection is the end of the body.
         let is_unframed = head.is_http10 && matches!(response.content, Content::Chunks { .. });
         let is_last = head.is_last || is_unframed || self.shared.stop.is_raised();
@@ -141,23 +137,125 @@ impl Connection<'_> {
         let bytes = bytes.into_bytes();
         let until = sys::monotonic().after(self.limits.write_timeout);
         match response.content {
-            _ if head.is_head => self.write(&bytes, until)?,
-            Content::Empty => self.write(&bytes, until)?,
-            Content::Embedded(body) => self.write_joined(bytes, body, until)?,
-            Content::Whole(body) => self.write_joined(bytes, &body, until)?,
-            Content::Chunks { next, is_gzip } => {
-                self.write_chunks(bytes, next, is_gzip, !head.is_http10)?
+            Content::Whole(body) if !head.is_head && body.len() > MAX_JOINED_BYTES => {
+                let parts = [Cow::from(&bytes), Cow::from(&body)];
+                self.write_held(parts.into_iter(), body.len(), turn, until)?;
+            }
+            Content::Packed(packed) if !head.is_head => {
+                let pieces = packed.pieces(&self.shared.compressor).map(Cow::from);
+                let parts = std::iter::once(Cow::from(&bytes)).chain(pieces);
+                self.write_held(parts, packed.held_bytes(), turn, until)?;
+            }
+            Content::Chunks { chunks, is_gzip } if !head.is_head => {
+                self.hold(chunks.held_bytes, turn)?;
+                let weight = is_limited.then_some(Weight::Light);
+                self.write_chunks(bytes, chunks, weight, is_gzip, !head.is_http10)?;
+            }
+            content => {
+                drop(turn);
+                match content {
+                    _ if head.is_head => self.write(&bytes, until)?,
+                    Content::Embedded(body) => self.write_joined(bytes, body, until)?,
+                    Content::Whole(body) => self.write_joined(bytes, &body, until)?,
+                    Content::Empty | Content::Packed(_) | Content::Chunks { .. } => {
+                        self.write(&bytes, until)?
+                    }
+                }
             }
         }
         Ok(is_last)
     }
 
+    /// The response, and the turn in which it was made: it ends when the response takes no memory
+    /// any more that is not counted.
+    fn make(&self, head: &RequestHead) -> Result<(Response, Option<Turn>), Refusal> {
+        let request = head.request.as_ref().map_err(Refusal::clone)?;
+        let (handler, compressor) = (&self.shared.handler, &self.shared.compressor);
+        if let Some(asset) = assets::find(&request.path) {
+            return Ok((Response::asset(asset, head, request, compressor), None));
+        }
+        let turn = self.shared.take_turn(handler.weight(request))?;
+        if turn.is_some() && self.is_reset() {
+            return Err(Refusal::NoTurn);
+        }
+        let reply = handler.handle(request);
+        Ok((Response::reply(reply, head, request, compressor), turn))
+    }
+
+    /// Whether the client has gone while its request waited, and would not get the response.
+    fn is_reset(&self) -> bool {
+        let is_nonblocking = self.stream.set_nonblocking(true);
+        let peeked = is_nonblocking.and_then(|()| self.stream.peek(&mut [0]));
+        let is_blocking = self.stream.set_nonblocking(false);
+        is_blocking.is_err() || peeked.is_err_and(|error| !may_retry(&error))
+    }
+
+    /// Has the bytes counted that the response keeps until it is sent, and ends its turn.
+    fn hold(&self, bytes: usize, turn: Option<Turn>) -> io::Result<()> {
+        let is_held = self.slot.hold(bytes);
+        drop(turn);
+        if is_held {
+            Ok(())
+        } else {
+            Err(ErrorKind::TimedOut.into())
+        }
+    }
+
+    /// Sends as much as the system takes at once; where something is left, the response is held.
+    fn write_held<'p>(
+        &self,
+        mut parts: impl Iterator<Item = Cow<'p, [u8]>>,
+        held_bytes: usize,
+        turn: Option<Turn>,
+        until: Monotonic,
+    ) -> io::Result<()> {
+        self.stream.set_nonblocking(true)?;
+        let mut left = None;
+        for part in parts.by_ref() {
+            let sent = self.write_now(&part)?;
+            if sent < part.len() {
+                left = Some((part, sent));
+                break;
+            }
+        }
+        self.stream.set_nonblocking(false)?;
+        let Some((part, sent)) = left else {
+            return Ok(());
+        };
+        self.hold(held_bytes, turn)?;
+        self.write(part.get(sent..).unwrap_or_default(), until)?;
+        drop(part);
+        for part in parts {
+            self.write(&part, until)?;
+        }
+        self.slot.release();
+        Ok(())
+    }
+
+    /// How many bytes were sent without waiting.
+    fn write_now(&self, bytes: &[u8]) -> io::Result<usize> {
+        let mut stream = self.stream;
+        let mut sent = 0;
+        while let Some(rest) = bytes.get(sent..).filter(|rest| !rest.is_empty()) {
+            match stream.write(rest) {
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                Ok(len) => sent += len,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if may_retry(&error) => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(sent)
+    }
+
     /// Makes each chunk after the one before it has been written. Chunks are framed (RFC 9112,
-    /// section 7.1) unless the end of the connection is the end of the body.
+    /// section 7.1) unless the end of the connection is the end of the body. `weight` is that of a
+    /// chunk.
     fn write_chunks(
         &self,
         mut out: Vec<u8>,
-        mut next: NextChunk,
+        mut chunks: Chunks,
+        weight: Option<Weight>,
         is_gzip: bool,
         is_framed: bool,
     ) -> io::Result<()> {
@@ -168,7 +266,9 @@ impl Connection<'_> {
             if !self.slot.enter(Phase::Handling) || sys::monotonic() >= end {
                 return Err(ErrorKind::TimedOut.into());
             }
-            let chunk = next();
+            let turn = self.shared.take_turn(weight);
+            let turn = turn.map_err(|_| io::Error::from(ErrorKind::TimedOut))?;
+            let chunk = (chunks.next)();
             let is_last = chunk.is_none();
             let mut body = chunk.unwrap_or_default();
             if let Some(stream) = &mut gzip {
@@ -179,6 +279,7 @@ impl Connection<'_> {
                 }
                 body = compressed;
             }
+            drop(turn);
             // An empty chunk would end the body, so it is not framed.
             if is_framed && !body.is_empty() {
                 out.extend_from_slice(format!("{:x}\r\n", body.len()).as_bytes());
@@ -193,7 +294,9 @@ impl Connection<'_> {
             self.write_joined(std::mem::take(&mut out), &body, until)?;
             out.extend_from_slice(tail);
             if is_last {
-                return self.write(&out, until);
+                self.write(&out, until)?;
+                self.slot.release();
+                return Ok(());
             }
         }
     }

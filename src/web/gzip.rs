@@ -12,7 +12,7 @@ const LEVEL: u32 = 4;
 
 /// At most this many bytes are compressed under one lock, so that a long response does not delay a short one.
 /// It is twice deflate's window, so cutting a body into pieces costs little.
-const PIECE_BYTES: usize = 64 * 1024;
+pub(super) const PIECE_BYTES: usize = 64 * 1024;
 
 /// Without time and name, system unknown: RFC 1952, section 2.3.
 const HEADER: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
@@ -44,6 +44,14 @@ impl Compressor {
             deflate: Mutex::new(None),
             inflate: Mutex::new(Decompress::new(false)),
             new_deflate,
+        }
+    }
+
+    #[cfg(test)]
+    pub(super) fn without() -> Compressor {
+        Compressor {
+            new_deflate: || None,
+            ..Compressor::new()
         }
     }
 
@@ -102,6 +110,17 @@ impl Compressor {
         (out.len() < body.len() / 10 * 9).then_some(out)
     }
 
+    /// The content of the blocks that [`Compressor::compress`] made of one piece.
+    pub(super) fn decompress_piece(&self, blocks: &[u8]) -> Vec<u8> {
+        let mut out = Vec::with_capacity(PIECE_BYTES);
+        let mut inflate = self.inflate.lock().unwrap_or_else(PoisonError::into_inner);
+        inflate.reset(false);
+        inflate
+            .decompress_vec(blocks, &mut out, FlushDecompress::Sync)
+            .expect("made by the compressor");
+        out
+    }
+
     /// The content of a gzip file that build.rs made. Its header is as long as [`HEADER`].
     pub(super) fn decompress(&self, file: &[u8]) -> Vec<u8> {
         // The last four bytes are the length of the content: RFC 1952, section 2.3.1.
@@ -146,6 +165,8 @@ pub(super) struct GzipStream {
 }
 
 impl GzipStream {
+    pub(super) const HEADER_BYTES: usize = HEADER.len();
+
     /// Appends the compressed chunk to `out`.
     pub(super) fn push(&mut self, compressor: &Compressor, chunk: &[u8], out: &mut Vec<u8>) {
         self.begin(out);
@@ -229,10 +250,7 @@ mod tests {
 
     #[test]
     fn without_a_compressor_chunks_are_stored_uncompressed() {
-        let compressor = Compressor {
-            new_deflate: || None,
-            ..Compressor::new()
-        };
+        let compressor = Compressor::without();
         let text = "the same again ".repeat(20_000).into_bytes();
         let (mut stream, mut out) = (GzipStream::default(), Vec::new());
         for page in [&text[..], b"", b"end"] {

@@ -17,10 +17,12 @@ mod connection;
 #[cfg(any(test, fuzzing))]
 pub mod fuzzing;
 mod gzip;
+mod packed;
 mod reply;
 mod request;
 mod response;
 mod slots;
+mod turns;
 
 use std::collections::VecDeque;
 use std::io::{self, ErrorKind, Read, Write};
@@ -37,19 +39,26 @@ use crate::stop::Stop;
 use crate::sys;
 
 pub use bind::WebError;
-pub use reply::{Body, NextChunk, Reply};
+pub use reply::{Body, Chunks, Reply, WriteBody};
 pub use request::Request;
+pub use turns::{TurnLimits, Weight};
 
 use allowed_hosts::AllowedHosts;
 use gzip::Compressor;
 use request::Refusal;
 use response::{Content, Response};
 use slots::{NoSlot, Slots};
+use turns::{Turn, Turns};
 
 /// Handles the requests for all paths but those of the page's files.
 pub trait Handler: Send + Sync {
     /// Runs on the thread of the connection.
     fn handle(&self, request: &Request) -> Reply;
+
+    /// How much work the reply is; `None` where any number may be made at the same time.
+    fn weight(&self, _: &Request) -> Option<Weight> {
+        None
+    }
 
     /// The last connection has closed: frees what is kept for the next request.
     fn release_idle(&self) {}
@@ -71,8 +80,14 @@ pub struct Limits {
     pub chunks_timeout: Duration,
     /// How long the server reads on after the last response of a connection.
     pub linger: Duration,
-    /// While all slots are taken, a client that has read nothing for this long loses its slot.
+    /// While all slots are taken, or all memory for responses, a client that has read nothing for
+    /// this long loses its slot.
     pub stall_tolerance: Duration,
+    pub light_turns: TurnLimits,
+    pub heavy_turns: TurnLimits,
+    /// What the connections keep of their responses until it is sent, all together; or one response,
+    /// where one is larger.
+    pub held_bytes: usize,
 }
 
 impl Limits {
@@ -87,6 +102,18 @@ impl Limits {
         chunks_timeout: Duration::from_secs(300),
         linger: Duration::from_secs(1),
         stall_tolerance: Duration::from_millis(250),
+        // A page requests up to six things at once. Together fewer wait than there are slots.
+        light_turns: TurnLimits {
+            at_once: 2,
+            waiting: 32,
+            max_wait: Duration::from_secs(3),
+        },
+        heavy_turns: TurnLimits {
+            at_once: 1,
+            waiting: 16,
+            max_wait: Duration::from_secs(10),
+        },
+        held_bytes: 1024 * 1024,
     };
 }
 
@@ -114,6 +141,8 @@ struct Shared {
     handler: Arc<dyn Handler>,
     compressor: Compressor,
     slots: Arc<Slots>,
+    light_turns: Arc<Turns>,
+    heavy_turns: Arc<Turns>,
     stop: Stop,
 }
 
@@ -160,7 +189,9 @@ impl WebServer {
             base_path: config.base_path.clone(),
             handler,
             compressor: Compressor::new(),
-            slots: Arc::new(Slots::new(limits.connections, limits.stall_tolerance)),
+            slots: Arc::new(Slots::new(&limits)),
+            light_turns: Turns::new(limits.light_turns),
+            heavy_turns: Turns::new(limits.heavy_turns),
             stop: Stop::new().map_err(failed("the server's stop flag"))?,
         });
         let mut server = WebServer {
@@ -206,6 +237,16 @@ impl Drop for WebServer {
 }
 
 impl Shared {
+    /// A turn to make a response; an error where the client has to come again.
+    fn take_turn(&self, weight: Option<Weight>) -> Result<Option<Turn>, Refusal> {
+        let turns = match weight {
+            None => return Ok(None),
+            Some(Weight::Light) => &self.light_turns,
+            Some(Weight::Heavy) => &self.heavy_turns,
+        };
+        turns.take().map(Some).ok_or(Refusal::NoTurn)
+    }
+
     /// Accepts connections until the stop. Errors do not end it; the first of a series and the end
     /// of the series are logged.
     fn accept(self: &Arc<Self>, listener: &TcpListener) {

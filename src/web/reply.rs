@@ -1,20 +1,32 @@
 //! What a handler returns: status, content type and body, and values for further headers.
 
 use std::fmt;
+use std::io::Write;
 
-/// Makes the parts of a long body, one per call; `None` after the last.
-pub type NextChunk = Box<dyn FnMut() -> Option<Vec<u8>> + Send>;
+/// A long body.
+pub struct Chunks {
+    /// Makes the parts, one per call; `None` after the last.
+    pub next: Box<dyn FnMut() -> Option<Vec<u8>> + Send>,
+    /// What it keeps between two calls, with a chunk, in bytes.
+    pub held_bytes: usize,
+}
+
+/// Writes a body, or returns the reply that takes the place of its own.
+pub type WriteBody = Box<dyn FnOnce(&mut dyn Write) -> Result<(), Reply> + Send>;
 
 pub enum Body {
     Whole(Vec<u8>),
+    /// Made in one go, but compressed as it is made. Not called where the client has this version.
+    Written(WriteBody),
     /// Each chunk is made when the one before it has been sent, so that none waits in memory.
-    Chunks(NextChunk),
+    Chunks(Chunks),
 }
 
 impl fmt::Debug for Body {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Body::Whole(bytes) => write!(f, "{} bytes", bytes.len()),
+            Body::Written(_) => write!(f, "written"),
             Body::Chunks(_) => write!(f, "chunks"),
         }
     }

@@ -60,6 +60,8 @@ pub(super) enum Refusal {
     Host(String),
     /// All slots are taken, and none becomes free.
     Busy,
+    /// Too many requests wait, or one has waited for too long.
+    NoTurn,
     /// To the base path with its final slash, which the request lacks.
     Redirect(String),
 }

@@ -2,12 +2,14 @@
 //! accepts that. connection.rs writes both.
 
 use std::fmt::Write;
+use std::io::Write as _;
 
 use tiny_http::{Header, StatusCode};
 
 use super::assets::Asset;
-use super::gzip::Compressor;
-use super::reply::{Body, NextChunk, Reply};
+use super::gzip::{Compressor, PIECE_BYTES};
+use super::packed::{Made, Packed, Packer};
+use super::reply::{Body, Chunks, Reply};
 use super::request::{Refusal, Request, RequestHead};
 use crate::pure::time::UtcMillis;
 
@@ -25,8 +27,10 @@ pub(super) enum Content {
     Empty,
     Embedded(&'static [u8]),
     Whole(Vec<u8>),
+    /// For a client that does not accept gzip.
+    Packed(Packed),
     Chunks {
-        next: NextChunk,
+        chunks: Chunks,
         is_gzip: bool,
     },
 }
@@ -93,18 +97,21 @@ impl Response {
         compressor: &Compressor,
     ) -> Response {
         let may_compress = head.accepts_gzip && is_text(reply.content_type);
+        let is_known = reply.status == 200
+            && (reply.etag.as_deref()).is_some_and(|etag| request.has_version(etag));
         let (content, is_gzip) = match reply.body {
-            Body::Whole(bytes) => match if may_compress {
-                compressor.compress_body(&bytes)
-            } else {
-                None
-            } {
-                Some(compressed) => (Content::Whole(compressed), true),
-                None => (Content::Whole(bytes), false),
-            },
-            Body::Chunks(next) => {
+            Body::Whole(bytes) => packed(bytes, reply.content_type, may_compress, compressor),
+            Body::Written(_) if is_known => (Content::Empty, may_compress),
+            Body::Written(write) => {
+                let mut packer = Packer::new(compressor);
+                match write(&mut packer) {
+                    Ok(()) => content_of(packer, may_compress, compressor),
+                    Err(reply) => return Response::reply(reply, head, request, compressor),
+                }
+            }
+            Body::Chunks(chunks) => {
                 let is_gzip = may_compress;
-                (Content::Chunks { next, is_gzip }, is_gzip)
+                (Content::Chunks { chunks, is_gzip }, is_gzip)
             }
         };
         let policy = reply.content_security_policy.as_deref();
@@ -134,19 +141,20 @@ impl Response {
             Refusal::Method => (405, "only GET and HEAD are allowed"),
             Refusal::Body => (413, "a request must not have a body"),
             Refusal::Busy => (503, "too many connections; try again in a moment"),
+            Refusal::NoTurn => (503, "too many requests at once; try again in a moment"),
             Refusal::Redirect(_) => (308, "the path of the page ends in a slash"),
             Refusal::Host(host) => return Response::unknown_host(host),
         };
         let reply = Reply::error(status, detail);
         let content = match reply.body {
             Body::Whole(bytes) => Content::Whole(bytes),
-            Body::Chunks(_) => Content::Empty,
+            Body::Written(_) | Body::Chunks(_) => Content::Empty,
         };
         let mut response = Response::new(status, reply.content_type, PAGE_POLICY, content);
         response.add("Cache-Control", "no-store");
         match refusal {
             Refusal::Method => response.add("Allow", "GET, HEAD"),
-            Refusal::Busy => response.add("Retry-After", "2"),
+            Refusal::Busy | Refusal::NoTurn => response.add("Retry-After", "2"),
             Refusal::Redirect(target) => response.add("Location", target),
             _ => {}
         }
@@ -209,6 +217,7 @@ impl Response {
         let length = match &self.content {
             Content::Embedded(bytes) => Some(bytes.len()),
             Content::Whole(bytes) => Some(bytes.len()),
+            Content::Packed(packed) => Some(packed.content_len()),
             Content::Chunks { .. } | Content::Empty => None,
         };
         if let Some(length) = length {
@@ -219,6 +228,39 @@ impl Response {
         let connection = if is_last { "close" } else { "keep-alive" };
         let _ = write!(head, "Connection: {connection}\r\n\r\n");
         head
+    }
+}
+
+/// The content of a body, and whether it is a gzip file.
+fn packed(
+    body: Vec<u8>,
+    content_type: &str,
+    may_compress: bool,
+    compressor: &Compressor,
+) -> (Content, bool) {
+    let mut packer = Packer::new(compressor);
+    if !is_text(content_type) || body.len() <= PIECE_BYTES || packer.write_all(&body).is_err() {
+        return short(body, may_compress, compressor);
+    }
+    drop(body);
+    content_of(packer, may_compress, compressor)
+}
+
+fn content_of(packer: Packer<'_>, may_compress: bool, compressor: &Compressor) -> (Content, bool) {
+    match packer.finish() {
+        Made::Short(body) => short(body, may_compress, compressor),
+        Made::Long(packed) if may_compress => (Content::Whole(packed.into_gzip()), true),
+        Made::Long(packed) => (Content::Packed(packed), false),
+    }
+}
+
+fn short(body: Vec<u8>, may_compress: bool, compressor: &Compressor) -> (Content, bool) {
+    let compressed = may_compress
+        .then(|| compressor.compress_body(&body))
+        .flatten();
+    match compressed {
+        Some(compressed) => (Content::Whole(compressed), true),
+        None => (Content::Whole(body), false),
     }
 }
 

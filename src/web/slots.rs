@@ -5,6 +5,7 @@ use std::net::{Shutdown, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use super::Limits;
 use crate::pure::time::Monotonic;
 use crate::stop::Stop;
 use crate::sys;
@@ -34,6 +35,8 @@ struct Entry {
     phase: Phase,
     /// When the chunked response that it is receiving began.
     chunked_since: Option<Monotonic>,
+    /// What is kept of its response until it is sent, in bytes, and since when.
+    held: Option<(usize, Monotonic)>,
     /// Its socket has been shut down; its thread has not noticed yet.
     is_closed: bool,
     connected: Monotonic,
@@ -61,12 +64,18 @@ pub(super) struct Slots {
     table: Mutex<Table>,
     freed: Condvar,
     capacity: usize,
-    /// See [`super::Limits::stall_tolerance`].
+    /// See [`Limits::stall_tolerance`].
     stall_tolerance: Duration,
+    /// See [`Limits::held_bytes`].
+    max_held: usize,
 }
 
 /// A chunked response is not interrupted before this.
 const MIN_CHUNKED_TIME: Duration = Duration::from_millis(500);
+/// Nor is one that is held, for the memory of another.
+const MIN_HELD_TIME: Duration = Duration::from_secs(1);
+/// How long a response waits for memory. Others are closed sooner.
+const MAX_WAIT_TO_HOLD: Duration = Duration::from_secs(5);
 /// A connection that is younger is not closed: its request may have arrived and not been read yet.
 const MIN_HEAD_TIME: Duration = Duration::from_millis(200);
 /// How often a new connection without a slot checks whether another can be closed.
@@ -75,13 +84,38 @@ const RETRY: Duration = Duration::from_millis(20);
 /// those before it, too.
 const MAX_WAIT: Duration = Duration::from_secs(1);
 
+impl Table {
+    /// Closes the connection with the lowest rank; `false` when none has one.
+    fn close_first(&mut self, rank: impl Fn(&Entry) -> Option<(u8, Monotonic)>) -> bool {
+        let ranked = self
+            .connections
+            .iter_mut()
+            .filter_map(|connection| Some((rank(connection)?, connection)))
+            .min_by_key(|(rank, _)| *rank);
+        match ranked {
+            Some((_, connection)) => {
+                connection.close();
+                true
+            }
+            None => false,
+        }
+    }
+
+    fn entry(&mut self, id: u64) -> Option<&mut Entry> {
+        self.connections
+            .iter_mut()
+            .find(|connection| connection.id == id)
+    }
+}
+
 impl Slots {
-    pub(super) fn new(capacity: usize, stall_tolerance: Duration) -> Slots {
+    pub(super) fn new(limits: &Limits) -> Slots {
         Slots {
             table: Mutex::default(),
             freed: Condvar::new(),
-            capacity,
-            stall_tolerance,
+            capacity: limits.connections,
+            stall_tolerance: limits.stall_tolerance,
+            max_held: limits.held_bytes,
         }
     }
 
@@ -131,6 +165,7 @@ impl Slots {
             stream: Arc::clone(stream),
             phase,
             chunked_since: None,
+            held: None,
             is_closed: false,
             connected,
         });
@@ -170,18 +205,21 @@ impl Slots {
                 .filter(|since| now.since(*since) >= MIN_CHUNKED_TIME)
                 .map(|since| (3, since)),
         };
-        let evicted = table
-            .connections
-            .iter_mut()
-            .filter_map(|connection| Some((rank(connection)?, connection)))
-            .min_by_key(|(rank, _)| *rank);
-        match evicted {
-            Some((_, connection)) => {
-                connection.close();
-                true
+        table.close_first(rank)
+    }
+
+    /// Closes a connection for the memory that its response takes: the one that has read nothing for
+    /// longest, or else the one whose response was made first.
+    fn evict_holder(&self, table: &mut Table) -> bool {
+        let now = sys::monotonic();
+        table.close_first(|connection| match (connection.held, connection.phase) {
+            (None, _) => None,
+            _ if connection.is_closed => None,
+            (_, Phase::Sending(since)) if now.since(since) >= self.stall_tolerance => {
+                Some((0, since))
             }
-            None => false,
-        }
+            (Some((_, since)), _) => (now.since(since) >= MIN_HELD_TIME).then_some((1, since)),
+        })
     }
 
     /// For the stop: closes the connections between two requests, lets the others finish their
@@ -234,15 +272,54 @@ pub(super) struct Slot {
 
 impl Slot {
     pub(super) fn begin_chunked_response(&self) {
-        if let Some(connection) = self
-            .slots
-            .lock()
-            .connections
-            .iter_mut()
-            .find(|connection| connection.id == self.id)
-        {
+        if let Some(connection) = self.slots.lock().entry(self.id) {
             connection.chunked_since = Some(sys::monotonic());
         }
+    }
+
+    /// Has bytes counted that its response keeps in memory. Waits while those of all connections would
+    /// be too many, for which others are closed. `false` when this one has to close.
+    pub(super) fn hold(&self, bytes: usize) -> bool {
+        let slots = &self.slots;
+        let until = sys::monotonic().after(MAX_WAIT_TO_HOLD);
+        let mut table = slots.lock();
+        loop {
+            let others: usize = table
+                .connections
+                .iter()
+                .filter(|connection| connection.id != self.id)
+                .filter_map(|connection| connection.held)
+                .map(|(bytes, _)| bytes)
+                .sum();
+            let (now, is_stopping) = (sys::monotonic(), table.is_stopping);
+            let Some(own) = table.entry(self.id).filter(|own| !own.is_closed) else {
+                return false;
+            };
+            if others == 0 || others.saturating_add(bytes) <= slots.max_held {
+                own.held = Some((bytes, now));
+                return true;
+            }
+            if is_stopping || until.since(now).is_zero() {
+                return false;
+            }
+            let is_closing = |other: &Entry| other.is_closed && other.held.is_some();
+            if !table.connections.iter().any(is_closing) {
+                slots.evict_holder(&mut table);
+            }
+            table = slots
+                .freed
+                .wait_timeout(table, RETRY)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
+        }
+    }
+
+    /// All that was held is sent.
+    pub(super) fn release(&self) {
+        if let Some(connection) = self.slots.lock().entry(self.id) {
+            connection.held = None;
+        }
+        self.slots.freed.notify_all();
     }
 
     /// Records what the connection does from now on; `false` when it has to close.
@@ -250,11 +327,7 @@ impl Slot {
         let mut table = self.slots.lock();
         // close_all has already closed the connections between two requests.
         let is_too_late = table.is_stopping && phase.is_between_requests();
-        let Some(connection) = table
-            .connections
-            .iter_mut()
-            .find(|connection| connection.id == self.id)
-        else {
+        let Some(connection) = table.entry(self.id) else {
             return false;
         };
         connection.phase = phase;

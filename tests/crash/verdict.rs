@@ -461,6 +461,13 @@ fn answer_all(path: &Path) -> Result<(), String> {
 fn whole(body: Body) -> Vec<u8> {
     match body {
         Body::Whole(bytes) => bytes,
-        Body::Chunks(next) => std::iter::from_fn(next).flatten().collect(),
+        Body::Written(write) => {
+            let mut bytes = Vec::new();
+            match write(&mut bytes) {
+                Ok(()) => bytes,
+                Err(reply) => whole(reply.body),
+            }
+        }
+        Body::Chunks(chunks) => std::iter::from_fn(chunks.next).flatten().collect(),
     }
 }

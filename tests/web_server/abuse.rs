@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use ace_connection_logger::web::Limits;
 use socket2::SockRef;
 
-use crate::client::{CHUNK_BYTES, ChildServer, Client, Server, config};
+use crate::client::{CHUNK_BYTES, ChildServer, Client, LARGE_BYTES, Server, config};
 
 /// Enough open files for every test except those about open files.
 const FILES: u32 = 512;
@@ -421,6 +421,61 @@ fn clients_that_keep_every_slot_busy_leave_others_a_prompt_503() {
         assert_eq!(client.read().text(), "42");
     }
     assert_eq!(server.client().get("/api/tagged").status, 200);
+}
+
+#[test]
+fn heavy_responses_are_made_one_at_a_time_and_too_many_get_a_prompt_503() {
+    let server = Server::with_default_limits();
+    let began = Instant::now();
+    let mut greedy: Vec<Client> = (0..30).map(|_| server.client()).collect();
+    for client in &mut greedy {
+        client.send_request("GET", "/heavy", "");
+    }
+    wait_for_slow(&server, 1);
+    // Not behind those that wait.
+    assert_eq!(server.client().get("/api/tagged").text(), "[1]");
+    assert!(
+        began.elapsed() < Duration::from_secs(1),
+        "{:?}",
+        began.elapsed()
+    );
+    let answers: Vec<_> = greedy.iter_mut().map(Client::read).collect();
+    let (made, refused): (Vec<_>, Vec<_>) = answers.iter().partition(|answer| answer.status == 200);
+    assert!(made.iter().all(|answer| answer.text() == "1"), "at once");
+    assert_eq!((made.len(), refused.len()), (17, 13));
+    for answer in refused {
+        assert_eq!(
+            (answer.status, answer.header("Retry-After")),
+            (503, Some("2"))
+        );
+    }
+}
+
+#[test]
+fn responses_that_nobody_reads_take_bounded_memory_and_make_room_for_others() {
+    let server = ChildServer::start(FILES);
+    server.assert_responsive();
+    let before = server.memory_kb("VmRSS");
+    let unread: Vec<Client> = (0..12)
+        .map(|_| {
+            let mut client = server.client();
+            client.send_request("GET", "/large", "");
+            client
+        })
+        .collect();
+    let mut client = server.client();
+    client.send_request("GET", "/large", "");
+    let answer = client.read();
+    assert_eq!((answer.status, answer.body.len()), (200, LARGE_BYTES));
+    server.assert_responsive();
+    // The one that is held, the two that are made, and what all tests allow.
+    let most = 3 * LARGE_BYTES as u64 / 1024 + MAX_GROWTH_KB;
+    let peak = server.memory_kb("VmHWM");
+    assert!(
+        peak < before + most,
+        "{before} kB before, {peak} kB maximum"
+    );
+    drop(unread);
 }
 
 #[test]

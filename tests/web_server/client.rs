@@ -9,7 +9,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use ace_connection_logger::config::DashboardConfig;
-use ace_connection_logger::web::{Body, Handler, Limits, Reply, Request, WebServer};
+use ace_connection_logger::web::{
+    Body, Chunks, Handler, Limits, Reply, Request, WebServer, Weight,
+};
 
 /// Size of a chunk of a long response.
 pub const CHUNK_BYTES: usize = 16 * 1024;
@@ -36,7 +38,18 @@ pub fn chunk(number: usize) -> Vec<u8> {
     text.into_bytes()
 }
 
+/// Not compressible, and longer than what the system keeps for a client that reads nothing.
+pub const LARGE_BYTES: usize = 6 * 1024 * 1024;
+
 impl Handler for TestHandler {
+    fn weight(&self, request: &Request) -> Option<Weight> {
+        match request.path.as_str() {
+            "/heavy" => Some(Weight::Heavy),
+            "/large" => Some(Weight::Light),
+            _ => None,
+        }
+    }
+
     fn handle(&self, request: &Request) -> Reply {
         let whole = |content_type, etag: Option<&str>, text: String| Reply {
             etag: etag.map(String::from),
@@ -53,6 +66,17 @@ impl Handler for TestHandler {
                 std::thread::sleep(Duration::from_millis(400));
                 whole("text/plain", None, "at last".into())
             }
+            "/heavy" => {
+                let before = self.made.fetch_add(1, Ordering::SeqCst);
+                std::thread::sleep(Duration::from_millis(100));
+                let after = self.made.load(Ordering::SeqCst);
+                whole("text/plain", None, format!("{}", after - before))
+            }
+            "/large" => whole(
+                "image/png",
+                None,
+                "0123456789abcdef".repeat(LARGE_BYTES / 16),
+            ),
             "/question" => {
                 self.made.fetch_add(1, Ordering::Relaxed);
                 std::thread::sleep(Duration::from_secs(4));
@@ -72,7 +96,11 @@ impl Handler for TestHandler {
                     // One chunk is empty, which must not look like the end.
                     (next <= last).then(|| if next == 3 { Vec::new() } else { chunk(next) })
                 };
-                Reply::ok("text/csv", Body::Chunks(Box::new(maker)))
+                let chunks = Chunks {
+                    next: Box::new(maker),
+                    held_bytes: 2 * CHUNK_BYTES,
+                };
+                Reply::ok("text/csv", Body::Chunks(chunks))
             }
             path => Reply::error(404, format!("{path}: not found")),
         }
@@ -162,6 +190,7 @@ impl ChildServer {
     /// descriptors, at the next one it closes them again.
     pub fn serve() {
         // As in the program itself, where a panic ends the process.
+        ace_connection_logger::sys::share_memory();
         std::panic::set_hook(Box::new(|info| {
             eprintln!("{info}");
             std::process::abort();

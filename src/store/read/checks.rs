@@ -119,8 +119,11 @@ struct Note {
     reason: Option<String>,
 }
 
-/// Rows buffered by all cursors together, about 120 kB.
+/// Rows buffered by all cursors together, about 120 kB; at least one of each.
 const ROWS_HELD: usize = 1000;
+/// What the texts of a host take, and the times of a row.
+const HOST_BYTES: usize = 100;
+const RTTS_BYTES: usize = 32;
 
 impl Checks {
     /// The checks of `hosts` within a span, newest first, at most `limit`.
@@ -141,7 +144,7 @@ impl Checks {
         order: Order,
     ) -> Checks {
         let rows_per_read = (ROWS_HELD / hosts.len().max(1))
-            .clamp(10, 500)
+            .clamp(1, 500)
             .min(usize::try_from(limit).unwrap_or(usize::MAX));
         let span = span.start.0..span.end.0;
         let cursor = |host| Cursor {
@@ -159,6 +162,12 @@ impl Checks {
             rows_per_read,
             left: limit,
         }
+    }
+
+    /// About how much memory it takes, at most.
+    pub fn held_bytes(&self) -> usize {
+        let rows = self.rows_per_read * (size_of::<BufferedRow>() + RTTS_BYTES);
+        self.cursors.len() * (size_of::<Cursor>() + HOST_BYTES + rows)
     }
 
     pub fn next(&mut self, reader: &Reader) -> Result<Option<RecordedCheck>, StoreError> {
