@@ -70,12 +70,11 @@ impl Correction {
     pub fn moved(&self) -> Option<(RangeInclusive<i64>, i64)> {
         match self {
             Correction::Redate { times, by_ms, .. } => Some((times.clone(), *by_ms)),
+            // Also what lies in the skipped time: a check that began before it was noticed that the
+            // clock was set.
             Correction::TakeBack {
-                from,
-                skipped_ms,
-                by_ms,
-                until,
-            } => Some((from.plus(*skipped_ms).0..=until.0, *by_ms)),
+                from, by_ms, until, ..
+            } => Some((from.plus(1).0..=until.0, *by_ms)),
             Correction::Skip { .. } | Correction::Confirm => None,
         }
     }
@@ -489,7 +488,7 @@ mod tests {
             (redated(Why::Unsynchronised), moved.clone(), true),
             (redated(Why::SetBack), moved.clone(), false),
             (redated(Why::Undone), moved, false),
-            (taken_back, Some((at(15).0..=at(20).0, -7000)), false),
+            (taken_back, Some((at(5).0 + 1..=at(20).0, -7000)), false),
             (skip(5).remove(0), None, false),
             (Correction::Confirm, None, false),
         ] {

@@ -215,6 +215,25 @@ fn a_clock_set_back_moves_nothing_of_earlier_runs_and_all_of_its_own_comes_back(
 }
 
 #[test]
+fn a_check_that_began_before_a_step_forward_was_noticed_comes_back_with_the_others() {
+    let folder = TempDir::new();
+    let path = folder.path().join(FILE);
+    let one = host("one", "192.0.2.1");
+    let mut database = open(&path);
+    database.begin_run(at(0), true).expect("the ledger");
+    write(&mut database, &[pings(&one, 10, "r")], at(11).0);
+    // The clock was set at some time after 11 s, and a check from 28 s to 30 s notices it.
+    set_clock(&mut database, at(30 + 3600), 3_600_000);
+    for seconds in [28, 40] {
+        let check = pings(&one, seconds + 3600, "r");
+        write(&mut database, &[check], at(seconds + 3602).0);
+    }
+    set_clock(&mut database, at(60), -3_600_000);
+    let times = "select (checked_at - 1700000000000) / 1000 from check_result";
+    assert_eq!(rows(&path, times), ["10", "28", "40"]);
+}
+
+#[test]
 fn several_steps_ahead_that_a_power_cut_left_are_taken_back_at_the_next_start() {
     let folder = TempDir::new();
     let path = folder.path().join(FILE);

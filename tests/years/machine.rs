@@ -26,7 +26,7 @@ use ace_connection_logger::stop::Stop;
 
 use super::random::mix;
 use super::scenario::Place;
-use super::world::{CORE, GATEWAY, INTERFACE, MS, OWN, PROVIDER, World};
+use super::world::{CORE, GATEWAY, INTERFACE, MS, OWN, PROVIDER, V6, World, base_time};
 
 /// How long after its instant a thread wakes.
 const MAX_LATENCY: u64 = 200_000;
@@ -43,7 +43,8 @@ pub struct SimulatedMachine {
     /// When the process began, and so the history of its links.
     began: i64,
     counter: Arc<AtomicU64>,
-    link: Arc<Link>,
+    /// For IPv4 and IPv6.
+    links: [Arc<Link>; 2],
 }
 
 impl SimulatedMachine {
@@ -58,10 +59,12 @@ impl SimulatedMachine {
             stops_at,
             began: now,
             counter: Arc::new(AtomicU64::new(mix(number ^ now.unsigned_abs()))),
-            link: Arc::new(Link {
-                version: IpVersion::V4,
-                interface: INTERFACE.into(),
-                gateway: Some(GATEWAY),
+            links: [(IpVersion::V4, GATEWAY), (IpVersion::V6, V6[1])].map(|(version, gateway)| {
+                Arc::new(Link {
+                    version,
+                    interface: INTERFACE.into(),
+                    gateway: Some(gateway),
+                })
             }),
         }
     }
@@ -81,7 +84,7 @@ impl SimulatedMachine {
 
     /// When its monotonic clock shows that.
     pub fn when(&self, at: Monotonic) -> i64 {
-        self.world.when_monotonic(self.now(), at.0)
+        self.world.clocks.when_monotonic(self.now(), at.0)
     }
 
     /// Goes on to an instant, or to when the process runs again.
@@ -108,15 +111,16 @@ impl SimulatedMachine {
 
     fn route(&self, target: &Target) -> io::Result<Route> {
         let state = self.world.state_at(self.now());
+        let version = usize::from(target.ip.is_ipv6());
         let position = match target.ip {
-            GATEWAY => NetworkPosition::Gateway,
+            ip if ip == GATEWAY || ip == V6[1] => NetworkPosition::Gateway,
             IpAddr::V4(ip) if ip.octets()[..3] == [192, 0, 2] => NetworkPosition::OnLink,
-            _ if state.has_no_route => return Err(error(libc::ENETUNREACH)),
+            _ if state.has_no_route[version] => return Err(error(libc::ENETUNREACH)),
             _ => NetworkPosition::BeyondGateway,
         };
         Ok(Route {
             position,
-            link: Some(Arc::clone(&self.link)),
+            link: Some(Arc::clone(&self.links[version])),
         })
     }
 }
@@ -129,22 +133,22 @@ impl Clock for SimulatedMachine {
     fn clocks(&self) -> ClockSample {
         let now = self.now();
         ClockSample {
-            monotonic: Monotonic(self.world.monotonic(now)),
-            realtime_ns: self.world.wall(now),
-            boottime_ns: self.world.boottime(now),
+            monotonic: Monotonic(self.world.clocks.monotonic(now)),
+            realtime_ns: self.world.clocks.wall(now),
+            boottime_ns: self.world.clocks.boottime(now),
         }
     }
 
     fn monotonic(&self) -> Monotonic {
-        Monotonic(self.world.monotonic(self.now()))
+        Monotonic(self.world.clocks.monotonic(self.now()))
     }
 
     fn is_synchronised(&self) -> bool {
-        true
+        self.world.clocks.is_synchronised(self.now())
     }
 
     fn boot_id(&self) -> Option<String> {
-        Some(format!("boot {}", self.world.boot(self.now())))
+        Some(format!("boot {}", self.world.clocks.boot(self.now())))
     }
 }
 
@@ -208,11 +212,12 @@ impl Machine for SimulatedMachine {
     }
 
     fn default_gateway(&self, version: IpVersion, _: Option<&Source>) -> io::Result<Gateway> {
-        if version == IpVersion::V6 || self.world.state_at(self.now()).has_no_route {
+        let number = usize::from(version == IpVersion::V6);
+        if self.world.state_at(self.now()).has_no_route[number] {
             return Err(error(libc::ENETUNREACH));
         }
         Ok(Gateway {
-            ip: Some(GATEWAY),
+            ip: self.links[number].gateway,
             interface: INTERFACE.into(),
             scope_id: 2,
         })
@@ -243,7 +248,7 @@ impl Machine for SimulatedMachine {
                 has_carrier,
                 carrier_changes: u32::try_from(changes).expect("they are few"),
             };
-            history.add(change, Monotonic(self.world.monotonic(at)));
+            history.add(change, Monotonic(self.world.clocks.monotonic(at)));
         };
         let before = first.checked_sub(1).is_none_or(|index| carrier[index].1);
         add(self.began.max(now - 3600 * 1000 * MS), before, first);
@@ -258,19 +263,23 @@ impl Machine for SimulatedMachine {
         let state = self.world.state_at(now);
         let is_reached = state.reaches(Place::Far, 31);
         let quick = now + i64::try_from(self.next() % 40_000_000).expect("it is small");
-        let failed = || {
-            let text = "failed to lookup address information: Temporary failure in name resolution";
+        let failed = |why: &str| {
+            let text = format!("failed to lookup address information: {why}");
             Err(io::Error::other(text))
         };
-        let (at, result) = if state.has_no_carrier || state.has_no_route {
-            (quick, failed())
+        let temporary = "Temporary failure in name resolution";
+        let (at, result) = if state.has_no_carrier || state.has_no_route[0] {
+            (quick, failed(temporary))
         } else if state.are_names_dead || !is_reached {
             // Two servers are asked for 5 s each, twice.
-            (now + 20_000 * MS, failed())
+            (now + 20_000 * MS, failed(temporary))
+        } else if state.has_no_name {
+            (quick, failed("Name or service not known"))
         } else {
             let named = |place: &Place| *place == Place::Named;
             let index = self.world.hosts.iter().position(named);
-            let ip = self.world.address_of(index.expect("a host with a name"));
+            let index = index.expect("a host with a name");
+            let ip = self.world.address_of_name(index, now);
             (quick, Ok(vec![SocketAddr::new(ip, 0)]))
         };
         Ok(Answers {
@@ -323,6 +332,7 @@ struct Arrival {
     sequence: u16,
     /// An error in place of a reply, and from whom.
     error: Option<IcmpError>,
+    is_wrong: bool,
 }
 
 #[derive(Debug)]
@@ -348,34 +358,75 @@ impl SimulatedSocket {
         let world = &self.machine.world;
         let now = self.machine.now();
         let (place, index) = self.place?;
-        let routers = [
-            (GATEWAY, Place::Gateway, 31),
-            (PROVIDER, Place::Far, 30),
-            (CORE, Place::Far, 29),
-        ];
-        let distance = match place {
-            Place::Far | Place::Named => routers.len(),
-            Place::Gateway | Place::Near => 0,
+        let is_v6 = place.version() == 1 || self.target.ip.is_ipv6();
+        let routers = if is_v6 {
+            [V6[1], V6[2], V6[3]]
+        } else {
+            [GATEWAY, PROVIDER, CORE]
         };
+        let distance = if place.is_beyond() { routers.len() } else { 0 };
         let number = u64::from(self.identifier) << 16 | u64::from(sequence);
-        let hop = usize::from(self.time_to_live.get());
-        if hop <= distance {
-            let (from, place, index) = routers[hop - 1];
-            return Some(Arrival {
-                at: now + world.round_trip(place, index, now, number)?,
-                sequence,
-                error: Some(IcmpError {
-                    kind: 11,
-                    code: 0,
-                    version: IpVersion::V4,
-                    from: Some(from),
-                }),
-            });
-        }
-        Some(Arrival {
-            at: now + world.round_trip(place, index, now, number)?,
+        let version = if is_v6 { IpVersion::V6 } else { IpVersion::V4 };
+        let error = |(kind, code), from| {
+            Some(IcmpError {
+                kind,
+                code,
+                version,
+                from: Some(from),
+            })
+        };
+        let reply = |round_trip: i64| Arrival {
+            at: now + round_trip,
             sequence,
             error: None,
+            is_wrong: false,
+        };
+        let hop = usize::from(self.time_to_live.get());
+        if hop <= distance {
+            let beyond = if is_v6 { Place::Far6 } else { Place::Far };
+            let (router, index) = [(Place::Gateway, 31), (beyond, 30), (beyond, 29)][hop - 1];
+            let exceeded = if is_v6 { (3, 0) } else { (11, 0) };
+            return Some(Arrival {
+                error: error(exceeded, routers[hop - 1]),
+                ..reply(world.round_trip(router, index, now, number)?)
+            });
+        }
+        let state = world.state_at(now);
+        let is = |hosts: u32| hosts & (1 << index) != 0;
+        if !is(state.late | state.wrong | state.unreachable) {
+            return world.round_trip(place, index, now, number).map(reply);
+        }
+        let round_trip = base_time(place, index);
+        if !state.delivers(place, index) {
+            return None;
+        }
+        if is(state.unreachable) {
+            let unreachable = if is_v6 { (1, 3) } else { (3, 1) };
+            return place.is_beyond().then(|| Arrival {
+                error: error(unreachable, routers[2]),
+                ..reply(round_trip)
+            });
+        }
+        let late = if is(state.late) {
+            state.late_by * MS
+        } else {
+            0
+        };
+        Some(Arrival {
+            is_wrong: is(state.wrong),
+            ..reply(round_trip + late)
+        })
+    }
+
+    /// The same reply again, up to three seconds later.
+    fn second_reply(&self, first: Arrival) -> Option<Arrival> {
+        let world = &self.machine.world;
+        let (_, index) = self.place?;
+        let is_twice = world.state_at(self.machine.now()).twice & (1 << index) != 0;
+        let later = world.chance(first.at, 1) % 3_000_000_000;
+        (is_twice && first.error.is_none()).then_some(Arrival {
+            at: first.at + i64::try_from(later).expect("it is small"),
+            ..first
         })
     }
 
@@ -405,6 +456,21 @@ impl SimulatedSocket {
     }
 }
 
+/// Makes a reply one to no ping of its check.
+fn spoil(reply: &mut [u8], chance: u64) {
+    let last = reply.len() - 1;
+    match chance % 4 {
+        // Another sequence number, one that was not sent.
+        0 => reply[6] ^= 0x40,
+        // Another identifier.
+        1 => reply[4] ^= 1,
+        // Other contents.
+        2 => reply[last] ^= 1,
+        // A request.
+        _ => reply[0] = 8,
+    }
+}
+
 impl PingSocket for SimulatedSocket {
     type Batch = Vec<u8>;
 
@@ -413,7 +479,7 @@ impl PingSocket for SimulatedSocket {
     }
 
     fn own_address(&self) -> IpAddr {
-        OWN
+        if self.target.ip.is_ipv6() { V6[0] } else { OWN }
     }
 
     fn route(&self, _: Option<&Source>) -> io::Result<Route> {
@@ -443,14 +509,16 @@ impl PingSocket for SimulatedSocket {
         if state.has_no_carrier && mix(now.unsigned_abs()).is_multiple_of(2) {
             return Err(error(libc::ENOBUFS));
         }
-        let needs_route = !matches!(self.place, Some((Place::Near | Place::Gateway, _)));
-        if needs_route && state.has_no_route {
+        let needs_route = self.place.is_none_or(|(place, _)| place.is_beyond());
+        if needs_route && state.has_no_route[usize::from(self.target.ip.is_ipv6())] {
             return Err(error(libc::ENETUNREACH));
         }
-        let stamp = self.machine.world.wall(now);
+        let stamp = self.machine.world.clocks.wall(now);
         self.stamps.get_mut().push((sequence, stamp));
         let arrival = self.arrival(sequence);
         self.inbox.get_mut().extend(arrival);
+        let second = arrival.and_then(|first| self.second_reply(first));
+        self.inbox.get_mut().extend(second);
         Ok(())
     }
 
@@ -459,8 +527,11 @@ impl PingSocket for SimulatedSocket {
         for arrival in self.arrived(false) {
             self.write_request(arrival.sequence, batch, run);
             batch[0] = run.version().reply_type();
+            if arrival.is_wrong {
+                spoil(batch, self.machine.world.chance(arrival.at, 0));
+            }
             let time = ReceiveTime {
-                kernel_ns: Some(self.machine.world.wall(arrival.at)),
+                kernel_ns: Some(self.machine.world.clocks.wall(arrival.at)),
                 read: clocks,
             };
             run.received(icmp::parse_echo(batch), time);

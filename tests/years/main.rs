@@ -1,10 +1,13 @@
 //! Years of internet lines, simulated: see tests/years/README.md.
 
+mod clocks;
+mod faults;
 mod machine;
 mod play;
 mod random;
 mod scenario;
 mod shrink;
+mod text;
 mod truth;
 mod verdict;
 mod world;
@@ -12,10 +15,11 @@ mod world;
 #[path = "../common/mod.rs"]
 mod common;
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::Instant;
 
-use scenario::{Scenario, YEAR};
+use scenario::{Scenario, What, YEAR};
 
 /// In memory where this system has such a folder: a year is written within a second.
 fn folder() -> PathBuf {
@@ -50,6 +54,20 @@ fn fixed_seeds() -> Vec<u64> {
     (10..30).take(count).collect()
 }
 
+/// The kinds of faults and of hosts, by their words in the text.
+fn kinds(scenario: &Scenario) -> BTreeSet<String> {
+    let word = |what: &What| {
+        what.to_string()
+            .split(' ')
+            .next()
+            .unwrap_or_default()
+            .to_owned()
+    };
+    let places = scenario.hosts.iter().map(|place| format!("host {place:?}"));
+    let faults = scenario.faults.iter().map(|fault| word(&fault.what));
+    faults.chain(places).collect()
+}
+
 const LENGTH: i64 = if cfg!(debug_assertions) {
     YEAR / 26
 } else {
@@ -78,6 +96,10 @@ fn a_year_of_every_seed_is_recorded_as_it_was() {
         let wrong = judge(&scenario);
         if let Some(first) = wrong.first() {
             println!("seed {seed}:\n  {}", wrong.join("\n  "));
+            if number("YEARS_SHRINK") == Some(0) {
+                failed.push(seed);
+                continue;
+            }
             println!("around it:\n{}", shrink::around(&scenario, first));
             let short = shrink::shrink(&scenario, first, &judge);
             println!("  shrunk, {:?}:\n{short}", judge(&short));
@@ -89,6 +111,53 @@ fn a_year_of_every_seed_is_recorded_as_it_was() {
         println!("PROOF {} line-years in {seconds:.1} s", seeds.len());
     }
     assert!(failed.is_empty(), "seeds that fail: {failed:?}");
+}
+
+#[test]
+fn the_fixed_seeds_contain_every_kind_of_fault_and_host() {
+    let scenarios = (10..30).map(|seed| Scenario::random(seed, YEAR));
+    let played: BTreeSet<String> = scenarios.flat_map(|scenario| kinds(&scenario)).collect();
+    let every = [
+        "cable",
+        "clock",
+        "disk",
+        "host",
+        "host Far",
+        "host Far6",
+        "host Gateway",
+        "host Named",
+        "host Near",
+        "killed",
+        "late",
+        "loss",
+        "misled",
+        "moved",
+        "names",
+        "no-such-name",
+        "power",
+        "provider",
+        "reload",
+        "restart",
+        "route",
+        "router",
+        "sleep",
+        "slew",
+        "stopped",
+        "twice",
+        "unreachable",
+        "unset",
+        "wrong",
+    ];
+    let every: BTreeSet<String> = every.map(String::from).into();
+    assert_eq!(played, every);
+}
+
+#[test]
+fn a_scenario_is_read_as_it_was_written() {
+    for seed in 10..30 {
+        let scenario = Scenario::random(seed, YEAR);
+        assert_eq!(Scenario::read(&scenario.to_string()), scenario);
+    }
 }
 
 /// Scenarios that once failed, in files of this folder. `YEARS_FILE` plays one alone, and leaves its

@@ -2,6 +2,7 @@
 //! after the other over the simulated machine, and hands each what the others delivered to it in
 //! the order of time.
 
+use std::collections::VecDeque;
 use std::path::Path;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
@@ -19,7 +20,7 @@ use ace_connection_logger::store::{Database, Order, Record, StoreSettings, Write
 use ace_connection_logger::witness::{Message, OtherHost, WitnessState};
 
 use super::machine::SimulatedMachine;
-use super::scenario::{Place, Scenario, What};
+use super::scenario::{Fault, Place, Scenario, What};
 use super::world::{MS, World};
 
 /// One process of the monitor. Instants are nanoseconds, as everywhere in the world.
@@ -31,6 +32,10 @@ pub struct Run {
     pub is_killed: bool,
     /// While this lasts the last host is not in the configuration.
     pub without_last: Vec<(i64, i64)>,
+    /// From when on nothing was written that is not written, if it ended so.
+    pub unwritten_since: Option<i64>,
+    /// How many results were lost, as the writer tells at a stop.
+    pub lost: u64,
     /// For each host, when the checks were made that were delivered to the store.
     pub checks: Vec<Vec<i64>>,
 }
@@ -80,6 +85,8 @@ fn runs(scenario: &Scenario) -> Vec<Run> {
         end: scenario.length * MS,
         is_killed: false,
         without_last: Vec::new(),
+        unwritten_since: None,
+        lost: 0,
         checks: vec![Vec::new(); scenario.hosts.len()],
     };
     let mut runs = vec![new(0)];
@@ -95,6 +102,19 @@ fn runs(scenario: &Scenario) -> Vec<Run> {
                 last.without_last.push((fault.from * MS, fault.until * MS));
             }
             _ => {}
+        }
+    }
+    for run in &mut runs {
+        let disk = (scenario.faults.iter()).filter(|fault| fault.what == What::Disk);
+        let until = run.end;
+        // It is tried again every ten seconds.
+        let failing =
+            |fault: &&Fault| fault.from * MS < until && fault.until * MS + 11_000 * MS > until;
+        let last = { disk }.find(failing).map(|fault| fault.from * MS);
+        if run.is_killed || last.is_some() {
+            // What was not written yet.
+            let at = last.unwrap_or(run.end) - (scenario.flush + 3000) * MS;
+            run.unwritten_since = Some(at.max(run.start));
         }
     }
     runs
@@ -270,11 +290,42 @@ fn witness(
     std::mem::take(&mut *observed.lock().expect("one thread"))
 }
 
+/// Another program that holds the database while nothing can be written to it.
+struct OtherProgram<'s> {
+    path: &'s Path,
+    /// When it takes the lock and when it gives it back, in order.
+    changes: VecDeque<(i64, bool)>,
+    lock: Option<rusqlite::Connection>,
+}
+
+impl OtherProgram<'_> {
+    fn new<'s>(scenario: &Scenario, run: &Run, path: &'s Path) -> OtherProgram<'s> {
+        let disk = (scenario.faults.iter())
+            .filter(|fault| fault.what == What::Disk)
+            .flat_map(|fault| [(fault.from * MS, true), (fault.until * MS, false)])
+            .filter(|(at, _)| (run.start..run.end).contains(at));
+        OtherProgram {
+            path,
+            changes: disk.collect(),
+            lock: None,
+        }
+    }
+
+    fn change(&mut self, is_locked: bool) {
+        self.lock = is_locked.then(|| {
+            let lock = rusqlite::Connection::open(self.path).expect("the database");
+            lock.execute_batch("begin immediate")
+                .expect("the only writer");
+            lock
+        });
+    }
+}
+
 /// Runs the writer, and ends it as the run ends.
 fn write(
     scenario: &Scenario,
     world: &Arc<World>,
-    run: &Run,
+    run: &mut Run,
     orders: Vec<(i64, Order)>,
     path: &Path,
 ) {
@@ -291,24 +342,44 @@ fn write(
         alerts: [AlertKind::Down, AlertKind::Up].into_iter().collect(),
     };
     let mut state = WriterState::begin(database, settings).expect("the database can be written");
+    state.set_commit_wait(Duration::ZERO);
+    let mut other = OtherProgram::new(scenario, run, path);
     for (at, order) in orders {
         if run.is_killed && at >= run.end {
             break;
         }
-        write_until(&mut state, &machine, at);
+        write_until(&mut state, &machine, &mut other, at);
         machine.go_to(at.max(machine.now()));
         state.follow(order);
         state.write_due();
     }
-    write_until(&mut state, &machine, run.end);
+    write_until(&mut state, &machine, &mut other, run.end);
     if !run.is_killed {
         machine.go_to(machine.now().max(run.end + STOP_TAKES));
-        assert_eq!(state.close(Monotonic(0)), 0, "results were lost");
+        run.lost = state.close(Monotonic(0));
+        let may_lose = run.unwritten_since.is_some();
+        assert!(may_lose || run.lost == 0, "results were lost");
     }
 }
 
 /// Writes whatever is due before an instant.
-fn write_until(state: &mut WriterState, machine: &SimulatedMachine, until: i64) {
+fn write_until(
+    state: &mut WriterState,
+    machine: &SimulatedMachine,
+    other: &mut OtherProgram,
+    until: i64,
+) {
+    while let Some((at, is_locked)) = other.changes.front().copied()
+        && at < until
+    {
+        other.changes.pop_front();
+        write_due_until(state, machine, at);
+        other.change(is_locked);
+    }
+    write_due_until(state, machine, until);
+}
+
+fn write_due_until(state: &mut WriterState, machine: &SimulatedMachine, until: i64) {
     loop {
         let due: Monotonic = state.due();
         let at = machine.when(due).max(machine.now());

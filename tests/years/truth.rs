@@ -31,12 +31,12 @@ impl Span {
 /// What the network does to a host's pings, whether the monitor runs or not.
 pub fn network(scenario: &Scenario, played: &Played, index: usize) -> Vec<Span> {
     let place = scenario.hosts[index];
-    let is_beyond = matches!(place, Place::Far | Place::Named);
+    let is_beyond = place.is_beyond();
     let mut spans = Vec::new();
     for (from, until, state) in played.world.spans(scenario.length * MS) {
         let class = if !state.can_send(place) {
             Class::Unknown
-        } else if !state.reaches(place, index) {
+        } else if !state.reaches(place, state.pinged(place, index)) {
             Class::Silent
         } else if state.loss > 0 && is_beyond {
             Class::Lossy
@@ -94,15 +94,20 @@ fn unknown_spans(scenario: &Scenario, played: &Played, index: usize) -> Vec<(i64
                 unknown.push((from, resolves_at(scenario, from)));
             }
         }
-        if run.is_killed {
-            // What was not written yet.
-            at = run.start.max(run.end - (scenario.flush + 3000) * MS);
-        }
+        at = run.unwritten_since.unwrap_or(at);
     }
     unknown.push((at, end));
     for fault in &scenario.faults {
-        if fault.what == What::Stopped {
-            unknown.push((fault.from * MS, fault.until * MS));
+        let span = (fault.from * MS, fault.until * MS);
+        let is_named = scenario.hosts[index] == Place::Named;
+        match fault.what {
+            What::Stopped => unknown.push(span),
+            What::Moved | What::Misled if is_named => {
+                for at in [span.0, span.1] {
+                    unknown.push((at, followed_at(scenario, at)));
+                }
+            }
+            _ => {}
         }
     }
     unknown.retain(|(from, until)| from < until);
@@ -117,21 +122,51 @@ fn unknown_spans(scenario: &Scenario, played: &Played, index: usize) -> Vec<(i64
     joined
 }
 
+/// Whether names do not resolve meanwhile.
+fn hinders(what: What) -> bool {
+    matches!(
+        what,
+        What::Names
+            | What::NoSuchName
+            | What::Provider
+            | What::ProviderOf(4)
+            | What::Router
+            | What::Cable
+            | What::Route
+            | What::RouteOf(4)
+    )
+}
+
 /// Until a name whose lookup begins at `at` is known: the monitor has no address before.
 fn resolves_at(scenario: &Scenario, at: i64) -> i64 {
-    let hinders = |what: What| {
-        matches!(
-            what,
-            What::Names | What::Provider | What::Router | What::Cable | What::Route
-        )
-    };
     let mut until = at;
-    for fault in scenario.faults.iter().filter(|fault| hinders(fault.what)) {
+    for fault in (scenario.faults.iter()).filter(|fault| hinders(fault.what)) {
         if fault.from * MS <= until + 60_000 * MS && fault.until * MS > until {
             until = fault.until * MS;
         }
     }
     if until > at { until + 60_000 * MS } else { at }
+}
+
+/// Until the address is pinged to which a name leads since `at`: each check looks it up, and its
+/// first pings may be under way then.
+fn followed_at(scenario: &Scenario, at: i64) -> i64 {
+    let between = scenario.spacing * i64::from(scenario.ping_count);
+    let check_takes = (between + scenario.timeout + 2000) * MS;
+    let next_check = scenario.interval * MS + check_takes;
+    let mut until = at;
+    for fault in &scenario.faults {
+        let is_in_the_way = hinders(fault.what) || fault.what.is_of_monitor();
+        let ended = fault.until * MS + 60_000 * MS;
+        if is_in_the_way && fault.from * MS <= until + next_check && ended > until {
+            until = ended;
+        }
+    }
+    if until > at {
+        until + next_check
+    } else {
+        at + check_takes
+    }
 }
 
 /// The class at an instant.

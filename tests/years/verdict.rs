@@ -9,7 +9,7 @@ use ace_connection_logger::pure::model::{EventKind, HostId};
 use ace_connection_logger::pure::time::UtcMillis;
 use ace_connection_logger::store::{Gap, OutageEvent, OutageFilter, Reader};
 
-use super::play::Played;
+use super::play::{Played, Run};
 use super::scenario::{Place, Scenario, What};
 use super::truth::{self, Class, Span};
 use super::world::{BEGIN_MS, MS};
@@ -20,6 +20,10 @@ const IN_FLIGHT: i64 = 100 * MS;
 /// What the issue allows the end of an outage to be late after the first ping that could have been
 /// answered, and a thread to be late.
 const LATE: i64 = 1000 * MS;
+
+/// The milliseconds that an instant is rounded to when it is recorded, and each time that a clock is
+/// corrected.
+const ROUNDED: i64 = 50 * MS;
 
 /// A recorded outage, in the time of the world.
 struct Recorded {
@@ -115,7 +119,7 @@ impl Judge<'_> {
 
     fn host(&mut self, index: usize, events: &[&OutageEvent]) {
         let spans = truth::spans(self.scenario, self.played, index);
-        let world_time = |at: UtcMillis| (at.0 - BEGIN_MS) * MS;
+        let world_time = |at: UtcMillis| self.played.world.clocks.instant_of(at.0);
         let recorded: Vec<Recorded> = (events.iter())
             .filter_map(|event| {
                 Some(Recorded {
@@ -225,7 +229,7 @@ impl Judge<'_> {
             return;
         };
         let right = match (fault.what, self.scenario.hosts[index]) {
-            (What::Provider, Place::Far | Place::Named) => Cause::Provider,
+            (What::Provider, Place::Far | Place::Named | Place::Far6) => Cause::Provider,
             (What::Router, _) => Cause::Gateway,
             (What::Host(_), _) => Cause::Host,
             _ => return,
@@ -297,40 +301,74 @@ impl Judge<'_> {
         }
     }
 
-    /// Every check that was made is recorded once, apart from those that a kill took.
+    /// Every check that was made is recorded once and with its time, apart from those that a kill or
+    /// a disk took.
     fn checks(&mut self, path: &Path) {
         let database = rusqlite::Connection::open(path).expect("the database");
-        for (number, run) in self.played.runs.iter().enumerate() {
-            let next = self.played.runs.get(number + 1);
-            let until = next.map_or(i64::MAX, |next| next.start / MS + BEGIN_MS - 1);
-            let from = run.start / MS + BEGIN_MS;
-            for (index, made) in run.checks.iter().enumerate() {
-                const COUNT: &str = "select
-                    (select count(*) from check_result where host_id = h.id and checked_at between ?2 and ?3)
-                    + (select count(*) from not_measured_check where host_id = h.id and checked_at between ?2 and ?3)
-                    from host h where name = ?1";
-                let name = format!("host {index}");
-                let count: i64 = database
-                    .query_row(COUNT, rusqlite::params![name, from, until], |row| {
-                        row.get(0)
-                    })
-                    .unwrap_or(0);
-                let written_before = run.end - (self.scenario.flush + 3000) * MS;
-                let at_least = if run.is_killed {
-                    made.iter().filter(|at| **at < written_before).count()
-                } else {
-                    made.len()
-                };
-                let count = usize::try_from(count).expect("a count");
-                if !(at_least..=made.len()).contains(&count) {
-                    let made = made.len();
-                    self.say(
-                        index,
-                        &format!("{count} of {made} checks are recorded in the run"),
-                        run.start,
-                    );
+        for (index, recorded) in self.check_times(&database).into_iter().enumerate() {
+            let mut recorded = recorded.into_iter().peekable();
+            for (number, run) in self.played.runs.iter().enumerate() {
+                // An instant is rounded to a millisecond, and again when a clock is corrected.
+                let next = self.played.runs.get(number + 1);
+                let until = next.map_or(i64::MAX, |next| next.start - ROUNDED);
+                let mut own = Vec::new();
+                while let Some(at) = recorded.next_if(|at| *at < until) {
+                    own.push(at);
                 }
+                self.checks_of_run(index, run, &own);
             }
+        }
+    }
+
+    /// The instants of the recorded checks of each host, in order.
+    fn check_times(&self, database: &rusqlite::Connection) -> Vec<Vec<i64>> {
+        const TIMES: &str = "select checked_at from
+            (select host_id, checked_at from check_result union all select host_id, checked_at from not_measured_check)
+            where host_id = (select id from host where name = ?1) order by checked_at";
+        let clocks = &self.played.world.clocks;
+        let mut query = database.prepare(TIMES).expect("the tables");
+        let mut times = |index: usize| -> Vec<i64> {
+            let name = format!("host {index}");
+            let rows = query.query_map([name], |row| row.get(0)).expect("a query");
+            rows.map(|at| clocks.instant_of(at.expect("a row")))
+                .collect()
+        };
+        (0..self.scenario.hosts.len()).map(&mut times).collect()
+    }
+
+    fn checks_of_run(&mut self, index: usize, run: &Run, recorded: &[i64]) {
+        let made = &run.checks[index];
+        let is_written = |at: &&i64| run.unwritten_since.is_none_or(|since| **at < since);
+        let mut at_least = made.iter().filter(is_written).count();
+        if !run.is_killed {
+            let lost = usize::try_from(run.lost).expect("a count");
+            at_least = at_least.max(made.len().saturating_sub(lost));
+        }
+        if !(at_least..=made.len()).contains(&recorded.len()) {
+            let (count, made) = (recorded.len(), made.len());
+            let what = format!("{count} of {made} checks are recorded in the run");
+            self.say(index, &what, run.start);
+        }
+        // From its first ping until it is delivered.
+        let takes = self.check_takes() + (self.scenario.timeout + 100) * MS;
+        let wrong = recorded.iter().zip(made).find(|(at, made)| {
+            let is_held_up = || {
+                let mut faults = self.scenario.faults.iter();
+                faults.any(|fault| {
+                    matches!(fault.what, What::Stopped | What::Sleep)
+                        && fault.from * MS <= **made
+                        && fault.until * MS >= **at
+                })
+            };
+            **at > **made + ROUNDED || (**at < **made - takes && !is_held_up())
+        });
+        if let Some((at, made)) = wrong {
+            let by = (at - made) as f64 / 1e9;
+            self.say(
+                index,
+                &format!("a check is dated {by:.3} s after its end,"),
+                *made,
+            );
         }
     }
 

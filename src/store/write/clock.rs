@@ -215,12 +215,10 @@ fn take_back_skipped(
             connection.execute(SHORTEN, params![id, by_ms])?;
         }
     }
+    // What was recorded within the gap moves too: by the new clock, a check that began before it was
+    // noticed that the clock was set.
     let began = gap.map_or(from.0, |(_, started)| started);
-    redate(
-        connection,
-        &(began.saturating_add(skipped_ms)..=until.0),
-        by_ms,
-    )
+    redate(connection, &(began.saturating_add(1)..=until.0), by_ms)
 }
 
 /// A clock that was set forward: the time between did not exist. Ongoing outages of this run began

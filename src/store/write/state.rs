@@ -121,6 +121,8 @@ pub struct WriterState {
     wake: Option<SyncSender<()>>,
     /// When a damaged file was last replaced.
     replaced_at: Option<Monotonic>,
+    /// How long a commit waits for another writer.
+    commit_wait: Duration,
     is_failing: bool,
     /// Whether it fails because another program holds the database.
     is_locked: bool,
@@ -157,12 +159,19 @@ impl WriterState {
             corrections: VecDeque::new(),
             wake: None,
             replaced_at: None,
+            commit_wait: COMMIT_BUSY_TIMEOUT,
             is_failing: false,
             is_locked: false,
             dropped: 0,
             backlog: Arc::default(),
             lock,
         }
+    }
+
+    /// For the simulation of tests/years, whose other programs hold the database for hours.
+    pub fn set_commit_wait(&mut self, wait: Duration) {
+        self.commit_wait = wait;
+        self.database.set_busy_timeout(wait);
     }
 
     pub fn run(mut self, orders: &Receiver<Order>) -> u64 {

@@ -4,7 +4,7 @@
 use std::thread;
 use std::time::Duration;
 
-use super::{COMMIT_BUSY_TIMEOUT, RETRY, SOON, WriterState};
+use super::{RETRY, SOON, WriterState};
 use crate::pure::phrase;
 use crate::pure::run_clock::Correction;
 use crate::pure::time::Monotonic;
@@ -68,7 +68,7 @@ impl WriterState {
         }
         let had_begun = self.database.has_begun();
         self.database.reopen(now, self.clock.is_synchronised())?;
-        self.database.set_busy_timeout(COMMIT_BUSY_TIMEOUT);
+        self.database.set_busy_timeout(self.commit_wait);
         if !had_begun {
             self.join_record();
         }

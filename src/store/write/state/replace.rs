@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{COMMIT_BUSY_TIMEOUT, WriterState};
+use super::WriterState;
 use crate::store::damage;
 use crate::store::error::StoreError;
 
@@ -22,7 +22,7 @@ impl WriterState {
         match (self.database).replace_damaged(error, now.utc(), is_synchronised) {
             Ok(()) => {
                 self.replaced_at = Some(now.monotonic);
-                self.database.set_busy_timeout(COMMIT_BUSY_TIMEOUT);
+                self.database.set_busy_timeout(self.commit_wait);
                 true
             }
             Err(error) => {
