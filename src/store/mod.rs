@@ -28,7 +28,7 @@ pub use event::OutageEvent;
 pub use file::database_id;
 pub use original::import::{Import, require_importable};
 pub use read::check_json::{CheckJson, JsonFields};
-pub use read::checks::{Checks, RecordedCheck, Unreadable};
+pub use read::checks::{Checks, RecordedCheck};
 pub use read::damage::damage_of;
 pub use read::events::OutageFilter;
 pub use read::gaps::{Gap, GapHost, missing_ms};
@@ -43,6 +43,7 @@ pub use read::measured::{
 };
 pub use read::reader::Reader;
 pub use read::runs::MonitorRun;
+pub use read::unreadable::Unreadable;
 pub use read::waiting::{LastFailure, Notice, WaitingNotices};
 pub use salvage::{Salvage, SalvagedHost, salvage};
 pub use write::database::{Database, Opened};

@@ -15,9 +15,10 @@ use crate::store::connection::prepare;
 use crate::store::copy::write_whole;
 use crate::store::error::StoreError;
 use crate::store::file::literal;
-use crate::store::read::checks::{Checks, RecordedCheck, Unreadable};
+use crate::store::read::checks::{Checks, RecordedCheck};
 use crate::store::read::hosts::RecordedHost;
 use crate::store::read::reader::Reader;
+use crate::store::read::unreadable::Unreadable;
 use crate::store::schema;
 
 const TABLES: &str = "

@@ -14,4 +14,5 @@ pub mod latest;
 pub mod measured;
 pub mod reader;
 pub mod runs;
+pub mod unreadable;
 pub mod waiting;
