@@ -2,6 +2,7 @@
 
 use super::record::{at, pings, reader, set_clock};
 use super::*;
+use ace_connection_logger::pure::run_clock;
 
 /// A run that ended without a clean stop 130 s after it began, with an outage from 60 s to 66 s.
 fn first_run(path: &Path, one: &Arc<Host>) {
@@ -231,6 +232,43 @@ fn a_check_that_began_before_a_step_forward_was_noticed_comes_back_with_the_othe
     set_clock(&mut database, at(60), -3_600_000);
     let times = "select (checked_at - 1700000000000) / 1000 from check_result";
     assert_eq!(rows(&path, times), ["10", "28", "40"]);
+}
+
+#[test]
+fn a_step_ahead_that_is_taken_back_in_two_parts_moves_nothing_of_before_it() {
+    let folder = TempDir::new();
+    let path = folder.path().join(FILE);
+    let one = host("one", "192.0.2.1");
+    let mut database = open(&path);
+    database.begin_run(at(0), true).expect("the ledger");
+    let record = |database: &mut Database, seconds: i64, ahead: i64| {
+        let check = pings(&one, seconds + ahead, "r");
+        write(database, &[check], at(seconds + ahead + 1).0);
+    };
+    record(&mut database, 10, 0);
+    record(&mut database, 20, 0);
+    set_clock(&mut database, at(30 + 3600), 3_600_000);
+    record(&mut database, 40, 3600);
+    // Ten minutes after a part of it is taken back, that is believed.
+    let step = run_clock::ClockStep {
+        now: at(60 + 3000),
+        step_ms: -600_000,
+    };
+    let not_believed = database.run_clock.step(&step, DAY);
+    assert_eq!(not_believed, []);
+    let now = at(700 + 3000);
+    let quiet = Duration::from_secs(640);
+    let believed = database.run_clock.settle(now, false, quiet);
+    assert_eq!(believed.len(), 1, "{believed:?}");
+    let step = run_clock::ClockStep { now, step_ms: 0 };
+    database.correct(&step, &believed).expect("it is written");
+    record(&mut database, 710, 3000);
+    let gap = "select started_at - 1700000000000, ended_at - started_at from interruption";
+    assert_eq!(rows(&path, gap), ["30000|3000000"]);
+    set_clock(&mut database, at(720), -3_000_000);
+    let times = "select (checked_at - 1700000000000) / 1000 from check_result";
+    assert_eq!(rows(&path, times), ["10", "20", "40", "710"]);
+    assert_eq!(rows(&path, gap), [""; 0]);
 }
 
 #[test]

@@ -201,24 +201,27 @@ fn take_back_skipped(
     const GAP: &str = "select id, started_at from interruption
                         where kind = ?1 and started_at <= ?2 and ended_at - started_at = ?3 order by started_at desc limit 1";
     const REMOVE: &str = "delete from interruption where id = ?1";
-    const SHORTEN: &str = "update interruption set ended_at = ended_at + ?2 where id = ?1";
+    const SHORTEN: &str = "update interruption set started_at = ?2, ended_at = ?3 where id = ?1";
     let clock = InterruptionKind::ClockSet.as_str();
     let gap: Option<(i64, i64)> = connection
         .prepare(GAP)?
         .read_first(params![clock, from.0, skipped_ms], |row| {
             Ok((row.get(0)?, row.get(1)?))
         })?;
-    if let Some((id, _)) = gap {
-        if skipped_ms.saturating_add(by_ms) <= 0 {
-            connection.execute(REMOVE, [id])?;
-        } else {
-            connection.execute(SHORTEN, params![id, by_ms])?;
-        }
-    }
     // What was recorded within the gap moves too: by the new clock, a check that began before it was
     // noticed that the clock was set.
     let began = gap.map_or(from.0, |(_, started)| started);
-    redate(connection, &(began.saturating_add(1)..=until.0), by_ms)
+    let moved = redate(connection, &(began.saturating_add(1)..=until.0), by_ms)?;
+    if let Some((id, _)) = gap {
+        let left_ms = skipped_ms.saturating_add(by_ms);
+        if left_ms <= 0 {
+            connection.execute(REMOVE, [id])?;
+        } else {
+            // It has moved whole, since its end did.
+            connection.execute(SHORTEN, params![id, began, began.saturating_add(left_ms)])?;
+        }
+    }
+    Ok(moved)
 }
 
 /// A clock that was set forward: the time between did not exist. Ongoing outages of this run began
