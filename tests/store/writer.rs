@@ -334,6 +334,31 @@ fn a_second_signal_ends_a_stop_that_waits_for_another_program() {
 }
 
 #[test]
+fn the_outage_of_a_host_that_is_removed_while_nothing_can_be_written_is_ended_later() {
+    const EVENTS: &str = "select host_name, end_time is not null, removed from outage_events";
+    let folder = TempDir::new();
+    let path = folder.path().join(FILE);
+    let settings = settings(Duration::from_secs(3600));
+    let mut writer = WriterState::begin(open(&path), settings).expect("a new database");
+    let (one, two) = (host("one", "192.0.2.1"), host("two", "192.0.2.2"));
+    let first = now();
+    for host in [&one, &two] {
+        let record = Record::Check(check(host, first, &[None]));
+        writer.follow(Order::Record(record, sys::clocks()));
+    }
+    let other = other_program(&path);
+    other.execute_batch("begin immediate").expect("the lock");
+    writer.follow(Order::Hosts(Vec::new()));
+    // The second is checked again before that could be written.
+    writer.follow(Order::Hosts(vec![Arc::clone(&two)]));
+    other
+        .execute_batch("rollback")
+        .expect("the lock is given back");
+    assert_eq!(writer.close(sys::monotonic()), 0);
+    assert_eq!(rows(&path, EVENTS), ["one|1|1", "two|0|0"]);
+}
+
+#[test]
 fn without_writes_memory_is_bounded_and_the_newest_results_are_kept() {
     let folder = TempDir::new();
     let path = folder.path().join(FILE);

@@ -108,6 +108,8 @@ pub struct WriterState {
     pending: VecDeque<Record>,
     states: HashMap<Arc<Host>, State>,
     scene: Scene,
+    /// Hosts that are no longer checked and whose outages are to be ended, with their last silence.
+    removed: Vec<(Arc<Host>, Option<UtcMillis>)>,
     flush_at: Monotonic,
     prune_at: Monotonic,
     scrub_at: Monotonic,
@@ -149,6 +151,7 @@ impl WriterState {
             pending: VecDeque::new(),
             states: HashMap::new(),
             scene: Scene::default(),
+            removed: Vec::new(),
             flush_at: started.after(HEARTBEAT.max(settings.flush)),
             // Not while the first checks run.
             prune_at: started.after(Duration::from_secs(10)),
@@ -289,23 +292,34 @@ impl WriterState {
 
     fn end_outages_of_removed(&mut self, hosts: &[Arc<Host>]) {
         let is_kept = |host: &Host| hosts.iter().any(|kept| kept.identity() == host.identity());
-        let gone: Vec<Arc<Host>> = self
-            .states
-            .keys()
-            .filter(|host| !is_kept(host))
-            .cloned()
+        // One that is checked again before its end could be written goes on.
+        self.removed.retain(|(host, _)| !is_kept(host));
+        let gone = self.states.keys().filter(|host| !is_kept(host));
+        let gone: Vec<_> = gone
+            .map(|host| (Arc::clone(host), self.scene.last_silence(host)))
             .collect();
         if gone.is_empty() {
             return;
         }
         self.states.retain(|host, _| is_kept(host));
+        self.removed.extend(gone);
         // Their last checks are written first.
         self.flush(RunState::Running);
-        if let Err(error) = gone
-            .iter()
-            .try_for_each(|host| (self.database).end_outage_of(host, self.scene.last_silence(host)))
-        {
-            log::warn!("{error}");
+    }
+
+    /// Those whose end cannot be written are tried again with the next commit.
+    fn end_removed(&mut self) {
+        let database = &mut self.database;
+        let mut failure = None;
+        self.removed.retain(|(host, last_silence)| {
+            if failure.is_none() {
+                failure = database.end_outage_of(host, *last_silence).err();
+            }
+            failure.is_some()
+        });
+        if let Some(error) = failure {
+            log::warn!("{error}; it is tried again");
+            self.flush_at = self.flush_at.min(self.clock.monotonic().after(RETRY));
         }
     }
 
@@ -413,6 +427,7 @@ impl WriterState {
                 self.backlog.set_failure(None);
                 self.pending.clear();
                 self.pending.shrink_to(256);
+                self.end_removed();
                 self.sync_if_due(now);
                 if self.database.take_new_notices() {
                     // So that the cause is recorded by the time the alert is sent.

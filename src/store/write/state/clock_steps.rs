@@ -58,6 +58,10 @@ impl WriterState {
             self.pending
                 .iter_mut()
                 .for_each(|record| record.redate(&times, by_ms));
+            let silences = self.removed.iter_mut().filter_map(|(_, at)| at.as_mut());
+            silences
+                .filter(|at| times.contains(&at.0))
+                .for_each(|at| *at = at.plus(by_ms));
             if by_ms != 0 {
                 // The scene's times are those of the old clock.
                 self.scene = Scene::default();
