@@ -11,6 +11,9 @@ use crate::sys;
 
 const SUFFIX: &str = "-monitor";
 
+/// A run without a recorded stop counts as ended after this time without activity.
+pub const SILENT_RUN_MS: i64 = 180_000;
+
 /// The lock of a running monitor, flock(2). It is shared, so that several monitors can hold it.
 #[derive(Debug)]
 pub struct MonitorLock {

@@ -359,6 +359,39 @@ fn the_outage_of_a_host_that_is_removed_while_nothing_can_be_written_is_ended_la
 }
 
 #[test]
+fn the_outage_of_a_host_that_is_removed_while_no_monitor_runs_is_ended_at_the_next_start() {
+    const EVENTS: &str = "select host_name, (julianday(end_time) - julianday(start_time)) * 86400 > 0.9, removed from outage_events";
+    const OTHER: &str = "insert into monitor_run(started_at, alive_at, version) values(?1, ?1, '')";
+    for is_another_running in [false, true] {
+        let folder = TempDir::new();
+        let path = folder.path().join(FILE);
+        let (one, two) = (host("one", "192.0.2.1"), host("two", "192.0.2.2"));
+        let first = now() - 2000;
+        let both = ["one||0", "two||0"];
+        let left = ["one|1|1", "two||0"];
+        for (hosts, expected) in [
+            (vec![&one, &two], both),
+            (vec![&two], if is_another_running { both } else { left }),
+        ] {
+            let settings = settings(Duration::from_secs(3600));
+            let mut writer = WriterState::begin(open(&path), settings).expect("the database");
+            writer.follow(Order::Hosts(hosts.iter().copied().cloned().collect()));
+            for (host, number) in hosts.iter().flat_map(|host| [(host, 0), (host, 1)]) {
+                let at = first + number * 1000 + i64::from(hosts.len() == 1);
+                let record = Record::Check(check(host, at, &[None]));
+                writer.follow(Order::Record(record, sys::clocks()));
+            }
+            assert_eq!(writer.close(sys::monotonic()), 0);
+            assert_eq!(rows(&path, EVENTS), expected);
+            if is_another_running {
+                let other = other_program(&path).execute(OTHER, [now()]);
+                other.expect("a run that goes on");
+            }
+        }
+    }
+}
+
+#[test]
 fn without_writes_memory_is_bounded_and_the_newest_results_are_kept() {
     let folder = TempDir::new();
     let path = folder.path().join(FILE);

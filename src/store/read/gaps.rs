@@ -14,7 +14,7 @@ use crate::pure::time::{LATEST_MS, UtcMillis};
 use crate::store::columns::{flag, text, value};
 use crate::store::error::StoreError;
 use crate::store::event::OutageEvent;
-use crate::store::presence::is_held;
+use crate::store::presence::{SILENT_RUN_MS, is_held};
 
 /// A span of time in which nothing was measured.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -338,9 +338,6 @@ impl Reader {
 fn is_long(gap: &Gap) -> bool {
     gap.to.0 - gap.from.0 >= MIN_GAP_MS
 }
-
-/// A run without a recorded stop counts as ended after this time without activity.
-const SILENT_RUN_MS: i64 = 180_000;
 
 /// How the record of a run ends.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -170,6 +170,10 @@ impl Database {
         self.clock = clock;
     }
 
+    pub(super) fn run_id(&self) -> Option<i64> {
+        self.run_id
+    }
+
     pub fn path(&self) -> &Path {
         &self.path
     }

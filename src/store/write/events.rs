@@ -1,6 +1,8 @@
 //! Changes to recorded events that no check causes.
 
-use rusqlite::{TransactionBehavior, params};
+use std::sync::Arc;
+
+use rusqlite::{Connection, TransactionBehavior, params};
 
 use super::database::Database;
 use crate::pure::address::IpVersion;
@@ -8,56 +10,113 @@ use crate::pure::model::{EventId, EventKind, Host};
 use crate::pure::time::{LATEST_MS, UtcMillis, whole_seconds};
 use crate::store::columns::{ReadRows, instant_of, text, value};
 use crate::store::error::StoreError;
+use crate::store::presence::SILENT_RUN_MS;
 use crate::store::rows::source_column;
 
 /// Note on an outage of a host that is no longer checked.
 const LEFT: &str =
     "the host was removed from the configuration during the outage: its end is unknown";
 
+/// An ongoing outage of a host.
+struct OpenOutage {
+    id: EventId,
+    start: UtcMillis,
+    newest_check: Option<UtcMillis>,
+    address: String,
+    family: i64,
+    /// `None` of an older database.
+    source: Option<String>,
+}
+
+impl OpenOutage {
+    fn all(connection: &Connection) -> rusqlite::Result<Vec<OpenOutage>> {
+        const OPEN: &str = "select e.id, e.start_time, (select max(checked_at) from check_result where host_id = h.id and checked_at <= ?2),
+                   h.address, h.family, h.source
+              from outage_events e join host h on h.id = e.host_id where e.end_time is null and e.event_type = ?1";
+        let outage = EventKind::Outage.as_str();
+        connection
+            .prepare_cached(OPEN)?
+            .read_all(params![outage, LATEST_MS], |row| {
+                Ok(OpenOutage {
+                    id: row.get(0)?,
+                    start: text(row, 1)?
+                        .as_deref()
+                        .and_then(instant_of)
+                        .unwrap_or(UtcMillis(0)),
+                    newest_check: value(row, 2),
+                    address: text(row, 3)?.unwrap_or_default(),
+                    family: value(row, 4).unwrap_or_default(),
+                    source: text(row, 5)?,
+                })
+            })
+    }
+
+    fn is_of(&self, host: &Host) -> bool {
+        let is_source = |source: &String| *source == source_column(host.source.as_ref());
+        self.address == host.address.as_str()
+            && self.family == IpVersion::family_column(host.family)
+            && self.source.as_ref().is_none_or(is_source)
+    }
+
+    /// Ends it since its host is no longer checked, with a note: at the last ping that the host did
+    /// not answer, or at its last check where that is not known.
+    fn end(
+        &self,
+        connection: &Connection,
+        last_silence: Option<UtcMillis>,
+    ) -> rusqlite::Result<()> {
+        const END: &str =
+            "update outage_events set end_time = ?2, duration_seconds = ?3, removed = 1,
+                                  notes = coalesce(notes || char(10), '') || ?4 where id = ?1";
+        let (id, start) = (self.id, self.start);
+        let end = last_silence.or(self.newest_check);
+        let end = end.map_or(start, |end| end.max(start));
+        let seconds = whole_seconds(&(start..end));
+        connection
+            .execute(END, params![id, end.sql_text(), seconds, LEFT])
+            .map(|_| ())
+    }
+}
+
 impl Database {
-    /// Ends the outage of a host that is no longer checked, with a note: at the last ping that it
-    /// did not answer, or at its last check where that is not known.
+    /// Ends the outage of a host that is no longer checked.
     pub fn end_outage_of(
         &mut self,
         host: &Host,
         last_silence: Option<UtcMillis>,
     ) -> Result<(), StoreError> {
-        const OPEN: &str = "select e.id, e.start_time, (select max(checked_at) from check_result where host_id = h.id and checked_at <= ?5)
-              from outage_events e join host h on h.id = e.host_id
-             where e.end_time is null and e.event_type = ?1 and h.address = ?2 and h.family = ?3
-               and coalesce(h.source, ?4) = ?4";
-        const END: &str =
-            "update outage_events set end_time = ?2, duration_seconds = ?3, removed = 1,
-                                  notes = coalesce(notes || char(10), '') || ?4 where id = ?1";
+        self.end_outages(|outage| outage.is_of(host), last_silence)
+    }
+
+    /// Ends the outages of hosts other than these, which were removed while no monitor ran. `false`
+    /// while another monitor may run, which may check them.
+    pub fn end_outages_of_others(
+        &mut self,
+        hosts: &[Arc<Host>],
+        now: UtcMillis,
+    ) -> Result<bool, StoreError> {
+        const OTHER: &str = "select exists(select 1 from monitor_run where id is not ?1 and stopped_at is null and alive_at > ?2)";
+        let values = (self.run_id(), now.plus(-SILENT_RUN_MS).0);
+        let other = self
+            .connection()
+            .query_row(OTHER, values, |row| row.get::<_, bool>(0));
+        if other.map_err(|cause| self.failed("reading", cause))? {
+            return Ok(false);
+        }
+        self.end_outages(|outage| !hosts.iter().any(|host| outage.is_of(host)), None)?;
+        Ok(true)
+    }
+
+    fn end_outages(
+        &mut self,
+        is_over: impl Fn(&OpenOutage) -> bool,
+        last_silence: Option<UtcMillis>,
+    ) -> Result<(), StoreError> {
         let connection = self.connection();
-        let write = || -> rusqlite::Result<()> {
-            let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, text(row, 1)?, value(row, 2)));
-            let open: Option<(EventId, Option<String>, Option<UtcMillis>)> =
-                connection.prepare_cached(OPEN)?.read_first(
-                    params![
-                        EventKind::Outage.as_str(),
-                        host.address.as_str(),
-                        IpVersion::family_column(host.family),
-                        source_column(host.source.as_ref()),
-                        LATEST_MS
-                    ],
-                    read,
-                )?;
-            let Some((id, start, newest)) = open else {
-                return Ok(());
-            };
-            let start = start.as_deref().and_then(instant_of);
-            let start = start.unwrap_or(UtcMillis(0));
-            let end = last_silence.or(newest);
-            let end = end.map_or(start, |end| end.max(start));
-            connection
-                .execute(
-                    END,
-                    params![id, end.sql_text(), whole_seconds(&(start..end)), LEFT],
-                )
-                .map(|_| ())
-        };
-        write().map_err(|cause| self.failed("writing", cause))
+        let over = OpenOutage::all(connection).map(|open| open.into_iter().filter(is_over));
+        let ended = over
+            .and_then(|mut over| over.try_for_each(|outage| outage.end(connection, last_silence)));
+        ended.map_err(|cause| self.failed("writing", cause))
     }
 
     /// Writes the note of events of one outage, in place of the earlier one; an empty note removes

@@ -108,6 +108,9 @@ pub struct WriterState {
     pending: VecDeque<Record>,
     states: HashMap<Arc<Host>, State>,
     scene: Scene,
+    /// The hosts of the start, until the outages of others are ended.
+    first_hosts: Option<Vec<Arc<Host>>>,
+    has_hosts: bool,
     /// Hosts that are no longer checked and whose outages are to be ended, with their last silence.
     removed: Vec<(Arc<Host>, Option<UtcMillis>)>,
     flush_at: Monotonic,
@@ -151,6 +154,8 @@ impl WriterState {
             pending: VecDeque::new(),
             states: HashMap::new(),
             scene: Scene::default(),
+            first_hosts: None,
+            has_hosts: false,
             removed: Vec::new(),
             flush_at: started.after(HEARTBEAT.max(settings.flush)),
             // Not while the first checks run.
@@ -213,7 +218,7 @@ impl WriterState {
         match order {
             Order::Record(record, sent) => self.receive(record, &sent),
             Order::Observation(observation) => self.observe(observation),
-            Order::Hosts(hosts) => self.set_hosts(&hosts),
+            Order::Hosts(hosts) => self.set_hosts(hosts),
             Order::StoreSettings(settings) => self.set_settings(settings),
             Order::Viewed => self.note_viewer(),
             Order::Wake(wake) => self.wake = Some(wake),
@@ -284,10 +289,13 @@ impl WriterState {
     }
 
     /// Ends the outages of hosts that are no longer checked, since their end will not be seen.
-    fn set_hosts(&mut self, hosts: &[Arc<Host>]) {
-        self.end_outages_of_removed(hosts);
+    fn set_hosts(&mut self, hosts: Vec<Arc<Host>>) {
+        self.end_outages_of_removed(&hosts);
         self.scene
             .retain_hosts(|host| hosts.iter().any(|kept| **kept == *host));
+        if !self.has_hosts || self.first_hosts.is_some() {
+            (self.has_hosts, self.first_hosts) = (true, Some(hosts));
+        }
     }
 
     fn end_outages_of_removed(&mut self, hosts: &[Arc<Host>]) {
@@ -309,8 +317,16 @@ impl WriterState {
 
     /// Those whose end cannot be written are tried again with the next commit.
     fn end_removed(&mut self) {
+        let now = self.now();
         let database = &mut self.database;
         let mut failure = None;
+        if let Some(hosts) = &self.first_hosts {
+            match database.end_outages_of_others(hosts, now) {
+                Ok(true) => self.first_hosts = None,
+                Ok(false) => {}
+                Err(error) => failure = Some(error),
+            }
+        }
         self.removed.retain(|(host, last_silence)| {
             if failure.is_none() {
                 failure = database.end_outage_of(host, *last_silence).err();
