@@ -1022,7 +1022,12 @@ fn days_and_hours_add_up_to_the_checks() {
         (&30.into(), &180.into()),
         "{host}"
     );
-    assert_eq!(host["spark"]["t"].as_array().map(Vec::len), Some(25));
+    // In the first minute of an hour the check before may still stand for it.
+    let is_first_minute = overview["now"].as_str().map(|now| &now[14..16]) == Some("00");
+    assert_eq!(
+        host["spark"]["t"].as_array().map(Vec::len),
+        Some(if is_first_minute { 24 } else { 25 })
+    );
     let hours = site.json("/api/hours?host_address=192.0.2.1");
     let checks: i64 = hours["columns"]["checks"]
         .as_array()

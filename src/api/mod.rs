@@ -277,15 +277,13 @@ fn not_written(error: io::Error) -> ApiError {
     ApiError::Unavailable(error.to_string())
 }
 
-/// Gathers the many small writes of a serializer.
-type Output<'a> = BufWriter<&'a mut dyn Write>;
-
 /// An answer that may be long.
 fn written(
     content_type: &'static str,
-    write: impl FnOnce(&mut Output<'_>) -> Result<(), ApiError> + Send + 'static,
+    write: impl FnOnce(&mut dyn Write) -> Result<(), ApiError> + Send + 'static,
 ) -> Reply {
     let write = |out: &mut dyn Write| {
+        // Gathers the many small writes of a serializer.
         let mut out = BufWriter::new(out);
         write(&mut out)?;
         out.flush().map_err(not_written)?;
@@ -294,8 +292,14 @@ fn written(
     Reply::ok(content_type, Body::Written(Box::new(write)))
 }
 
+/// Size: all JSON is written to one type, for which the code of each row is there once.
+fn write_json(value: &impl Serialize, out: &mut dyn Write) -> Result<(), ApiError> {
+    serde_json::to_writer(out, value).map_err(not_json)
+}
+
 fn json(value: &impl Serialize) -> ApiResult {
-    let body = serde_json::to_vec(value).map_err(not_json)?;
+    let mut body = Vec::new();
+    write_json(value, &mut body)?;
     Ok(Reply::ok("application/json", Body::Whole(body)))
 }
 

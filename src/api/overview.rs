@@ -11,7 +11,7 @@ use super::line::{LineOutages, LineSummary, line_summary, within};
 use super::outages::HostFilter;
 use super::parameters::Parameters;
 use super::zone::ViewerZone;
-use super::{Api, ApiError, ApiResult, Output, not_json, not_written, present, written};
+use super::{Api, ApiError, ApiResult, not_written, present, write_json, written};
 use crate::pure::incident::GroupingRules;
 use crate::pure::model::{HostId, State};
 use crate::pure::sums::{Counts, Sums};
@@ -98,7 +98,7 @@ fn write(
     reader: &Reader,
     zone: ViewerZone,
     days: i64,
-    out: &mut Output<'_>,
+    out: &mut dyn Write,
 ) -> Result<(), ApiError> {
     let config = api.config();
     let now = present(reader)?;
@@ -130,16 +130,17 @@ fn write(
         line,
     };
     // Size: every row becomes JSON at once, since the rows of hundreds of hosts take megabytes.
-    let mut heading = serde_json::to_vec(&heading).map_err(not_json)?;
+    let mut begin = Vec::new();
+    write_json(&heading, &mut begin)?;
     // Its last brace.
-    heading.pop();
-    out.write_all(&heading).map_err(not_written)?;
+    begin.pop();
+    out.write_all(&begin).map_err(not_written)?;
     out.write_all(b",\"hosts\":[").map_err(not_written)?;
     for (index, status) in known.of_hosts(&config.hosts).iter().enumerate() {
         if index > 0 {
             out.write_all(b",").map_err(not_written)?;
         }
-        serde_json::to_writer(&mut *out, &overview.row(status)?).map_err(not_json)?;
+        write_json(&overview.row(status)?, out)?;
     }
     out.write_all(b"]}").map_err(not_written)
 }

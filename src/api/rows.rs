@@ -1,9 +1,11 @@
 //! Checks: the newest of every host, and the recorded ones, which are sent in chunks.
 
+use std::io::Write;
+
 use serde::{Serialize, Serializer};
 
 use super::parameters::Parameters;
-use super::{Api, ApiError, ApiResult, Output, not_json, now, present, written};
+use super::{Api, ApiError, ApiResult, not_json, now, present, write_json, written};
 use crate::config::HostConfig;
 use crate::status::{HostStatus, HostStatuses};
 use crate::store::{CheckJson, Checks, JsonFields, Reader, RecordedCheck};
@@ -90,7 +92,7 @@ pub(super) fn latest(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
     // The tag also changes when a result becomes stale.
     let stale = known.of_hosts(&config.hosts);
     let stale = stale.iter().filter(|status| status.is_stale()).count();
-    let write = move |out: &mut Output<'_>| {
+    let write = move |out: &mut dyn Write| {
         let statuses = known.of_hosts(&config.hosts);
         let rows = statuses.iter().map(LatestRow::from);
         serde_json::Serializer::new(out)
@@ -180,8 +182,7 @@ impl CheckChunks {
                 check: &check,
                 fields: JsonFields::Api,
             };
-            serde_json::to_writer(&mut chunk, &row)
-                .map_err(|error| ApiError::Unavailable(error.to_string()))?;
+            write_json(&row, &mut chunk)?;
         }
         Ok(chunk)
     }

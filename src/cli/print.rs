@@ -7,6 +7,7 @@ use serde::Serialize;
 use unicode_width::UnicodeWidthStr;
 
 use super::exit::CliError;
+use crate::pure::json;
 use crate::pure::model::State;
 use crate::pure::phrase::is_unprintable;
 pub use crate::pure::phrase::{cut, cut_middle, ms, pad, printable};
@@ -26,8 +27,7 @@ pub fn print(text: &str) -> Result<(), CliError> {
 }
 
 pub fn print_json(value: &impl Serialize) -> Result<(), CliError> {
-    let text = serde_json::to_string_pretty(value).expect("plain structs always have a JSON form");
-    print(&format!("{}\n", without_commands(&text)))
+    print(&format!("{}\n", without_commands(&json::indented(value))))
 }
 
 /// The same JSON, in which no text commands a terminal; serde_json escapes up to U+001F.

@@ -73,12 +73,12 @@ pub fn csv(check: &RecordedCheck, out: &mut dyn Write) -> io::Result<()> {
     out.write_all(line.as_bytes())
 }
 
-pub fn json_line(check: &RecordedCheck, mut out: &mut dyn Write) -> io::Result<()> {
+pub fn json_line(check: &RecordedCheck, out: &mut dyn Write) -> io::Result<()> {
     let row = CheckJson {
         check,
         fields: JsonFields::Export,
     };
-    serde_json::to_writer(&mut out, &row)?;
+    serde_json::to_writer(&mut *out, &row)?;
     out.write_all(b"\n")
 }
 

@@ -9,6 +9,7 @@ pub mod csv;
 pub mod host_key;
 pub mod icmp;
 pub mod incident;
+pub mod json;
 pub mod link;
 pub mod link_history;
 pub mod loss;

@@ -1,12 +1,11 @@
 //! The report as JSON: [`Report`] serialised. The raw pings are its last field, `checks`.
 
 use super::figures::{Appendix, Report};
+use crate::pure::json;
 use crate::store::{CheckJson, JsonFields, RecordedCheck};
 
-const INFALLIBLE: &str = "plain structs always have a JSON form";
-
 pub(super) fn report(report: &Report) -> String {
-    let mut out = serde_json::to_string_pretty(report).expect(INFALLIBLE);
+    let mut out = json::indented(report);
     match report.appendix {
         Appendix::Nothing => out.push('\n'),
         Appendix::RawPings => {
@@ -27,5 +26,5 @@ pub(super) fn pings(out: &mut String, check: &RecordedCheck, is_first: bool) {
         check,
         fields: JsonFields::Report,
     };
-    *out += &serde_json::to_string(&row).expect(INFALLIBLE);
+    *out += &json::compact(&row);
 }

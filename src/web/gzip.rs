@@ -1,10 +1,12 @@
 //! Compresses response bodies with one compressor for the whole server, and decompresses the page's
 //! files for clients that do not accept gzip. Formats: RFC 1951 (deflate), RFC 1952 (gzip).
 
+use std::fmt;
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
-use flate2::{Compress, Compression, Crc, Decompress, FlushCompress, FlushDecompress};
+use crc::{CRC_32_ISO_HDLC, Crc, Digest};
+use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress};
 
 /// Measured with 53 kB of a chart's JSON: level 1 makes 15.0 kB in 0.5 ms, level 4 makes 13.1 kB in
 /// 0.8 ms, level 6 makes 12.8 kB in 2.5 ms.
@@ -157,11 +159,31 @@ fn store(bytes: &[u8], out: &mut Vec<u8>) {
     out.extend_from_slice(bytes);
 }
 
+/// The checksum of a gzip file (RFC 1952, section 8).
+static CHECKSUM: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
+
 /// A gzip file that is made chunk by chunk.
-#[derive(Debug, Default)]
 pub(super) struct GzipStream {
-    crc: Crc,
+    checksum: Digest<'static, u32>,
+    /// Modulo 2^32.
+    length: u32,
     is_begun: bool,
+}
+
+impl Default for GzipStream {
+    fn default() -> GzipStream {
+        GzipStream {
+            checksum: CHECKSUM.digest(),
+            length: 0,
+            is_begun: false,
+        }
+    }
+}
+
+impl fmt::Debug for GzipStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} bytes", self.length)
+    }
 }
 
 impl GzipStream {
@@ -170,15 +192,16 @@ impl GzipStream {
     /// Appends the compressed chunk to `out`.
     pub(super) fn push(&mut self, compressor: &Compressor, chunk: &[u8], out: &mut Vec<u8>) {
         self.begin(out);
-        self.crc.update(chunk);
+        self.checksum.update(chunk);
+        self.length = self.length.wrapping_add(chunk.len() as u32);
         compressor.compress(chunk, out);
     }
 
     pub(super) fn finish(mut self, out: &mut Vec<u8>) {
         self.begin(out);
         out.extend_from_slice(&LAST_BLOCK);
-        out.extend_from_slice(&self.crc.sum().to_le_bytes());
-        out.extend_from_slice(&self.crc.amount().to_le_bytes());
+        out.extend_from_slice(&self.checksum.finalize().to_le_bytes());
+        out.extend_from_slice(&self.length.to_le_bytes());
     }
 
     fn begin(&mut self, out: &mut Vec<u8>) {

@@ -39,22 +39,7 @@ impl Scenario {
         scenario.settle();
         scenario.hit_checks(&mut random);
         scenario.settle();
-        scenario.leave_out_steps_back_within_steps_ahead();
         scenario
-    }
-
-    /// Of two wrong clocks at once, one ahead and one behind, for ten minutes or longer the second is
-    /// believed before it is taken back: see "What is open" in README.md.
-    fn leave_out_steps_back_within_steps_ahead(&mut self) {
-        let all = self.faults.clone();
-        self.faults.retain(|fault| {
-            let is_within = |other: &Fault| {
-                matches!(other.what, What::Clock(1..))
-                    && other.from < fault.until
-                    && other.until > fault.from
-            };
-            !matches!(fault.what, What::Clock(..0)) || !all.iter().any(is_within)
-        });
     }
 
     /// What is wrong beside the line itself: clocks, odd replies, IPv6, names, the disk.

@@ -93,7 +93,11 @@ for (const [name, hash, ready] of [
             .locator(selector)
             .evaluateAll((all) => [...new Set(all.map((e) => getComputedStyle(e, '::before').backgroundColor))]);
         if (name === 'overview') assert.equal((await grounds('.legend .key:not(.key-not_measured)')).length, 4);
-        if (name === 'host') assert.ok((await grounds('.heat-key:not(.heat-key-outage)')).length >= 5);
+        // The hours of the week are loaded after the chart.
+        if (name === 'host') {
+          await page.locator('.heat-key').first().waitFor();
+          assert.ok((await grounds('.heat-key:not(.heat-key-outage)')).length >= 5);
+        }
         await shot(`forced-${name}`);
       },
       { hash, context: { forcedColors: 'active' } },
