@@ -165,8 +165,7 @@ static CHECKSUM: Crc<u32> = Crc::<u32>::new(&CRC_32_ISO_HDLC);
 /// A gzip file that is made chunk by chunk.
 pub(super) struct GzipStream {
     checksum: Digest<'static, u32>,
-    /// Modulo 2^32.
-    length: u32,
+    length: u64,
     is_begun: bool,
 }
 
@@ -193,7 +192,7 @@ impl GzipStream {
     pub(super) fn push(&mut self, compressor: &Compressor, chunk: &[u8], out: &mut Vec<u8>) {
         self.begin(out);
         self.checksum.update(chunk);
-        self.length = self.length.wrapping_add(chunk.len() as u32);
+        self.length = self.length.wrapping_add(chunk.len() as u64);
         compressor.compress(chunk, out);
     }
 
@@ -201,7 +200,8 @@ impl GzipStream {
         self.begin(out);
         out.extend_from_slice(&LAST_BLOCK);
         out.extend_from_slice(&self.checksum.finalize().to_le_bytes());
-        out.extend_from_slice(&self.length.to_le_bytes());
+        // Modulo 2^32.
+        out.extend_from_slice(&self.length.to_le_bytes()[..4]);
     }
 
     fn begin(&mut self, out: &mut Vec<u8>) {
