@@ -237,8 +237,8 @@ pub fn write_everything(path: &Path, scratch: &Folder) -> Failures {
     step("write", write_records(&mut database, dated));
     database.viewed_at();
     let [one, two] = hosts();
-    step("end_outage_of", database.end_outage_of(&two, None));
-    step("end_outage_of", database.end_outage_of(&one, Some(dated)));
+    let removed = [(two, None), (one, Some(dated))];
+    step("end_outages_of", database.end_outages_of(&removed));
     let ids = [1, 2, 3].map(EventId);
     step(
         "annotate",

@@ -891,7 +891,7 @@ fn an_outage_of_a_host_that_is_no_longer_checked_counts_until_its_last_silence()
     // One host is removed from the configuration; the other has no further checks.
     let last_silence = Some(at(121));
     database
-        .end_outage_of(&one, last_silence)
+        .end_outages_of(&[(Arc::clone(&one), last_silence)])
         .expect("it writes");
     let events = rows(
         &path,
@@ -1371,9 +1371,13 @@ fn one_address_over_two_lines_is_two_hosts_with_outages_of_their_own() {
     assert_eq!(ids("One by WG0"), [HostId(2)]);
     assert_eq!(ids("192.0.2.1 via wg1"), []);
     // Removed from the configuration, only its own outage ends.
-    database.end_outage_of(&plain, None).expect("a write");
+    database
+        .end_outages_of(&[(Arc::clone(&plain), None)])
+        .expect("a write");
     assert_eq!(rows(&path, open_events).len(), 1);
-    database.end_outage_of(&via, None).expect("a write");
+    database
+        .end_outages_of(&[(Arc::clone(&via), None)])
+        .expect("a write");
     assert_eq!(rows(&path, open_events).len(), 0);
     // Their names distinguish them, else their sources.
     let namesake = Arc::new(Host {

@@ -79,13 +79,15 @@ impl OpenOutage {
 }
 
 impl Database {
-    /// Ends the outage of a host that is no longer checked.
-    pub fn end_outage_of(
+    /// Ends the outages of hosts that are no longer checked, given with their last silence.
+    pub fn end_outages_of(
         &mut self,
-        host: &Host,
-        last_silence: Option<UtcMillis>,
+        removed: &[(Arc<Host>, Option<UtcMillis>)],
     ) -> Result<(), StoreError> {
-        self.end_outages(|outage| outage.is_of(host), last_silence)
+        self.end_outages(|outage| {
+            let of = removed.iter().find(|(host, _)| outage.is_of(host));
+            of.map(|(_, last_silence)| *last_silence)
+        })
     }
 
     /// Ends the outages of hosts other than these, which were removed while no monitor ran. `false`
@@ -103,19 +105,24 @@ impl Database {
         if other.map_err(|cause| self.failed("reading", cause))? {
             return Ok(false);
         }
-        self.end_outages(|outage| !hosts.iter().any(|host| outage.is_of(host)), None)?;
+        self.end_outages(|outage| {
+            let is_listed = hosts.iter().any(|host| outage.is_of(host));
+            (!is_listed).then_some(None)
+        })?;
         Ok(true)
     }
 
+    /// `last_silence` returns that of the host, if the outage is to end.
     fn end_outages(
         &mut self,
-        is_over: impl Fn(&OpenOutage) -> bool,
-        last_silence: Option<UtcMillis>,
+        last_silence: impl Fn(&OpenOutage) -> Option<Option<UtcMillis>>,
     ) -> Result<(), StoreError> {
         let connection = self.connection();
-        let over = OpenOutage::all(connection).map(|open| open.into_iter().filter(is_over));
-        let ended = over
-            .and_then(|mut over| over.try_for_each(|outage| outage.end(connection, last_silence)));
+        let ended = OpenOutage::all(connection).and_then(|open| {
+            open.iter()
+                .filter_map(|outage| Some((outage, last_silence(outage)?)))
+                .try_for_each(|(outage, last_silence)| outage.end(connection, last_silence))
+        });
         ended.map_err(|cause| self.failed("writing", cause))
     }
 

@@ -315,28 +315,26 @@ impl WriterState {
         self.flush(RunState::Running);
     }
 
-    /// Those whose end cannot be written are tried again with the next commit.
+    /// What cannot be written is tried again with the next commit.
     fn end_removed(&mut self) {
-        let now = self.now();
-        let database = &mut self.database;
-        let mut failure = None;
-        if let Some(hosts) = &self.first_hosts {
-            match database.end_outages_of_others(hosts, now) {
-                Ok(true) => self.first_hosts = None,
-                Ok(false) => {}
-                Err(error) => failure = Some(error),
-            }
-        }
-        self.removed.retain(|(host, last_silence)| {
-            if failure.is_none() {
-                failure = database.end_outage_of(host, *last_silence).err();
-            }
-            failure.is_some()
-        });
-        if let Some(error) = failure {
+        if let Err(error) = self.try_to_end_removed() {
             log::warn!("{error}; it is tried again");
             self.flush_at = self.flush_at.min(self.clock.monotonic().after(RETRY));
         }
+    }
+
+    fn try_to_end_removed(&mut self) -> Result<(), StoreError> {
+        let now = self.now();
+        if let Some(hosts) = &self.first_hosts
+            && self.database.end_outages_of_others(hosts, now)?
+        {
+            self.first_hosts = None;
+        }
+        if !self.removed.is_empty() {
+            self.database.end_outages_of(&self.removed)?;
+            self.removed.clear();
+        }
+        Ok(())
     }
 
     fn observe(&mut self, mut observation: Observation) {
