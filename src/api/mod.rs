@@ -14,7 +14,7 @@ mod report;
 mod rows;
 mod zone;
 
-use std::io::{self, BufWriter, Write};
+use std::io::{BufWriter, Write};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -23,6 +23,7 @@ use serde::Serialize;
 
 use crate::config::{AlertsConfig, Config, HostConfig};
 use crate::pure::host_key;
+use crate::pure::json;
 use crate::pure::model::HostId;
 use crate::pure::time::UtcMillis;
 use crate::report::ReportSettings;
@@ -48,8 +49,7 @@ enum Cost {
 use Cost::{Heavy, HeavyOfAll, Light};
 
 /// Every path, how much work it is, and the function that answers it. `ADDRESS` is any text, which
-/// the function finds in
-/// [`Parameters::path_address`].
+/// the function finds in [`Parameters::path_address`].
 const ROUTES: [(&str, Cost, Endpoint); 20] = [
     ("/health", Light, lists::health),
     ("/metrics", Heavy, metrics::metrics),
@@ -269,11 +269,8 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn not_json(error: serde_json::Error) -> ApiError {
-    ApiError::Unavailable(error.to_string())
-}
-
-fn not_written(error: io::Error) -> ApiError {
+/// An answer that could not be made.
+fn not_made(error: impl std::fmt::Display) -> ApiError {
     ApiError::Unavailable(error.to_string())
 }
 
@@ -286,15 +283,14 @@ fn written(
         // Gathers the many small writes of a serializer.
         let mut out = BufWriter::new(out);
         write(&mut out)?;
-        out.flush().map_err(not_written)?;
+        out.flush().map_err(not_made)?;
         Ok(())
     };
     Reply::ok(content_type, Body::Written(Box::new(write)))
 }
 
-/// Size: all JSON is written to one type, for which the code of each row is there once.
 fn write_json(value: &impl Serialize, out: &mut dyn Write) -> Result<(), ApiError> {
-    serde_json::to_writer(out, value).map_err(not_json)
+    json::write(value, out).map_err(not_made)
 }
 
 fn json(value: &impl Serialize) -> ApiResult {

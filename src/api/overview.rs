@@ -11,7 +11,7 @@ use super::line::{LineOutages, LineSummary, line_summary, within};
 use super::outages::HostFilter;
 use super::parameters::Parameters;
 use super::zone::ViewerZone;
-use super::{Api, ApiError, ApiResult, not_written, present, write_json, written};
+use super::{Api, ApiError, ApiResult, not_made, present, write_json, written};
 use crate::pure::incident::GroupingRules;
 use crate::pure::model::{HostId, State};
 use crate::pure::sums::{Counts, Sums};
@@ -134,15 +134,15 @@ fn write(
     write_json(&heading, &mut begin)?;
     // Its last brace.
     begin.pop();
-    out.write_all(&begin).map_err(not_written)?;
-    out.write_all(b",\"hosts\":[").map_err(not_written)?;
+    out.write_all(&begin).map_err(not_made)?;
+    out.write_all(b",\"hosts\":[").map_err(not_made)?;
     for (index, status) in known.of_hosts(&config.hosts).iter().enumerate() {
         if index > 0 {
-            out.write_all(b",").map_err(not_written)?;
+            out.write_all(b",").map_err(not_made)?;
         }
         write_json(&overview.row(status)?, out)?;
     }
-    out.write_all(b"]}").map_err(not_written)
+    out.write_all(b"]}").map_err(not_made)
 }
 
 /// What the rows of all hosts are made from.

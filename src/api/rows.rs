@@ -5,7 +5,7 @@ use std::io::Write;
 use serde::{Serialize, Serializer};
 
 use super::parameters::Parameters;
-use super::{Api, ApiError, ApiResult, not_json, now, present, write_json, written};
+use super::{Api, ApiError, ApiResult, not_made, now, present, write_json, written};
 use crate::config::HostConfig;
 use crate::status::{HostStatus, HostStatuses};
 use crate::store::{CheckJson, Checks, JsonFields, Reader, RecordedCheck};
@@ -97,7 +97,7 @@ pub(super) fn latest(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
         let rows = statuses.iter().map(LatestRow::from);
         serde_json::Serializer::new(out)
             .collect_seq(rows)
-            .map_err(not_json)
+            .map_err(not_made)
     };
     Ok(Reply {
         etag: Some(format!("{etag}-{stale}")),

@@ -5,6 +5,7 @@ use std::ops::Range;
 
 use super::{ExportError, Written};
 use crate::pure::csv::append_record;
+use crate::pure::json;
 use crate::pure::time::UtcMillis;
 use crate::store::{CheckJson, Checks, JsonFields, Reader, RecordedCheck, RecordedHost};
 
@@ -78,7 +79,7 @@ pub fn json_line(check: &RecordedCheck, out: &mut dyn Write) -> io::Result<()> {
         check,
         fields: JsonFields::Export,
     };
-    serde_json::to_writer(&mut *out, &row)?;
+    json::write(&row, out)?;
     out.write_all(b"\n")
 }
 

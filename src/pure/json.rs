@@ -8,10 +8,13 @@ const INFALLIBLE: &str = "plain structs always have a JSON form";
 
 /// On one line. Size: all JSON is written to one type and by one formatter, for which the code of
 /// each struct is there once.
+pub fn write(value: &impl Serialize, out: &mut dyn Write) -> serde_json::Result<()> {
+    serde_json::to_writer(out, value)
+}
+
 pub fn compact(value: &impl Serialize) -> String {
     let mut bytes = Vec::new();
-    let out: &mut dyn Write = &mut bytes;
-    serde_json::to_writer(out, value).expect(INFALLIBLE);
+    write(value, &mut bytes).expect(INFALLIBLE);
     String::from_utf8(bytes).expect("JSON is UTF-8")
 }
 
