@@ -136,31 +136,34 @@ impl Connection<'_> {
         let bytes = response.head(sys::clocks().utc(), head.is_http10, is_last);
         let bytes = bytes.into_bytes();
         let until = sys::monotonic().after(self.limits.write_timeout);
-        match response.content {
-            Content::Whole(body) if !head.is_head && body.len() > MAX_JOINED_BYTES => {
+        let content = if head.is_head {
+            Content::Empty
+        } else {
+            response.content
+        };
+        match content {
+            Content::Whole(body) if body.len() > MAX_JOINED_BYTES => {
                 let parts = [Cow::from(&bytes), Cow::from(&body)];
                 self.write_held(parts.into_iter(), body.len(), turn, until)?;
             }
-            Content::Packed(packed) if !head.is_head => {
+            Content::Packed(packed) => {
                 let pieces = packed.pieces(&self.shared.compressor).map(Cow::from);
                 let parts = std::iter::once(Cow::from(&bytes)).chain(pieces);
                 self.write_held(parts, packed.held_bytes(), turn, until)?;
             }
-            Content::Chunks { chunks, is_gzip } if !head.is_head => {
+            Content::Chunks { chunks, is_gzip } => {
                 self.hold(chunks.held_bytes, turn)?;
                 let weight = is_limited.then_some(Weight::Light);
                 self.write_chunks(bytes, chunks, weight, is_gzip, !head.is_http10)?;
             }
-            content => {
+            Content::Whole(body) => {
                 drop(turn);
-                match content {
-                    _ if head.is_head => self.write(&bytes, until)?,
-                    Content::Embedded(body) => self.write_joined(bytes, body, until)?,
-                    Content::Whole(body) => self.write_joined(bytes, &body, until)?,
-                    Content::Empty | Content::Packed(_) | Content::Chunks { .. } => {
-                        self.write(&bytes, until)?
-                    }
-                }
+                self.write_joined(bytes, &body, until)?;
+            }
+            Content::Embedded(body) => self.write_joined(bytes, body, until)?,
+            Content::Empty => {
+                drop(turn);
+                self.write(&bytes, until)?;
             }
         }
         Ok(is_last)

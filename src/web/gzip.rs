@@ -114,26 +114,26 @@ impl Compressor {
 
     /// The content of the blocks that [`Compressor::compress`] made of one piece.
     pub(super) fn decompress_piece(&self, blocks: &[u8]) -> Vec<u8> {
-        let mut out = Vec::with_capacity(PIECE_BYTES);
-        let mut inflate = self.inflate.lock().unwrap_or_else(PoisonError::into_inner);
-        inflate.reset(false);
-        inflate
-            .decompress_vec(blocks, &mut out, FlushDecompress::Sync)
-            .expect("made by the compressor");
-        out
+        self.inflate(blocks, PIECE_BYTES, FlushDecompress::Sync)
     }
 
     /// The content of a gzip file that build.rs made. Its header is as long as [`HEADER`].
     pub(super) fn decompress(&self, file: &[u8]) -> Vec<u8> {
         // The last four bytes are the length of the content: RFC 1952, section 2.3.1.
         let len = file.last_chunk().map_or(0, |len| u32::from_le_bytes(*len));
-        let mut out = Vec::with_capacity(usize::try_from(len).unwrap_or_default());
         let deflated = file.get(HEADER.len()..).unwrap_or_default();
+        let len = usize::try_from(len).unwrap_or_default();
+        self.inflate(deflated, len, FlushDecompress::Finish)
+    }
+
+    /// `len`: at most so long is the content.
+    fn inflate(&self, deflated: &[u8], len: usize, flush: FlushDecompress) -> Vec<u8> {
+        let mut out = Vec::with_capacity(len);
         let mut inflate = self.inflate.lock().unwrap_or_else(PoisonError::into_inner);
         inflate.reset(false);
         inflate
-            .decompress_vec(deflated, &mut out, FlushDecompress::Finish)
-            .expect("build.rs made the file");
+            .decompress_vec(deflated, &mut out, flush)
+            .expect("made by this program or by build.rs");
         out
     }
 }
