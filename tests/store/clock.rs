@@ -4,6 +4,14 @@ use super::record::{at, pings, reader, set_clock};
 use super::*;
 use ace_connection_logger::pure::run_clock;
 
+/// A run that goes on, with a check of the host after 10 s.
+fn begun(path: &Path, one: &Arc<Host>) -> Database {
+    let mut database = open(path);
+    database.begin_run(at(0), true).expect("the ledger");
+    write(&mut database, &[pings(one, 10, "r")], at(11).0);
+    database
+}
+
 /// A run that ended without a clean stop 130 s after it began, with an outage from 60 s to 66 s.
 fn first_run(path: &Path, one: &Arc<Host>) {
     let mut database = open(path);
@@ -220,9 +228,7 @@ fn a_check_that_began_before_a_step_forward_was_noticed_comes_back_with_the_othe
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
     let one = host("one", "192.0.2.1");
-    let mut database = open(&path);
-    database.begin_run(at(0), true).expect("the ledger");
-    write(&mut database, &[pings(&one, 10, "r")], at(11).0);
+    let mut database = begun(&path, &one);
     // The clock was set at some time after 11 s, and a check from 28 s to 30 s notices it.
     set_clock(&mut database, at(30 + 3600), 3_600_000);
     for seconds in [28, 40] {
@@ -239,13 +245,11 @@ fn a_step_ahead_that_is_taken_back_in_two_parts_moves_nothing_of_before_it() {
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
     let one = host("one", "192.0.2.1");
-    let mut database = open(&path);
-    database.begin_run(at(0), true).expect("the ledger");
+    let mut database = begun(&path, &one);
     let record = |database: &mut Database, seconds: i64, ahead: i64| {
         let check = pings(&one, seconds + ahead, "r");
         write(database, &[check], at(seconds + ahead + 1).0);
     };
-    record(&mut database, 10, 0);
     record(&mut database, 20, 0);
     set_clock(&mut database, at(30 + 3600), 3_600_000);
     record(&mut database, 40, 3600);
@@ -276,9 +280,7 @@ fn several_steps_ahead_that_a_power_cut_left_are_taken_back_at_the_next_start() 
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
     let one = host("one", "192.0.2.1");
-    let mut database = open(&path);
-    database.begin_run(at(0), true).expect("the ledger");
-    write(&mut database, &[pings(&one, 10, "r")], at(11).0);
+    let mut database = begun(&path, &one);
     for (at_seconds, ahead) in [(20, 3600), (40, 7200)] {
         set_clock(&mut database, at(at_seconds + ahead), 3_600_000);
         let check = pings(&one, at_seconds + 10 + ahead, "r");
