@@ -12,7 +12,7 @@ const PAIRS: usize = 6;
 const PINGS_PER_CHECK: u64 = 5;
 
 pub fn measure(program: &Program) {
-    for (hosts, seconds) in [(3, 30), (1000, 8)] {
+    for (hosts, seconds) in [(3, 25), (1000, 8)] {
         measure_hosts(program, hosts, seconds);
     }
 }
@@ -20,7 +20,7 @@ pub fn measure(program: &Program) {
 /// A hundred hosts, and each program against itself: what a difference must exceed to mean
 /// anything.
 pub fn measure_with_null_arms(program: &Program) {
-    const SECONDS: u64 = 10;
+    const SECONDS: u64 = 8;
     measure_hosts(program, 100, SECONDS);
     let hosts = loopback_hosts(100);
     let own = || measure_monitor(program, &hosts, SECONDS).cpu_seconds;
