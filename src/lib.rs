@@ -88,7 +88,8 @@
 //! `main` waits for events and notices, once a second, that the process stood still; `signals` turns signals into events; one `ping-N` per host; `store`
 //! owns the writing connection; `witness` mostly sleeps except during outages, and traces paths in
 //! threads `trace`; `links` watches the links; a name is resolved in a thread `lookup`; `alerts` runs
-//! commands; `reload` reads the configuration after SIGHUP; `log` writes the log; [`web`] has `web-accept` and one `web` per connection.
+//! commands; `reload` reads the configuration after SIGHUP; `log` writes the log; [`web`] has
+//! `web-accept`, one `web` per connection, and a `web-work` for each response that is being made.
 //!
 //! Pingers send results to the store and host events to the witness; the witness sends observations
 //! to the store. The store wakes `alerts` when there is a notice, and `alerts` sends its result to

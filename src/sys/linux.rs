@@ -377,15 +377,15 @@ pub fn memory_file() -> io::Result<File> {
     Ok(unsafe { File::from_raw_fd(fd) })
 }
 
-/// Limits the number of malloc arenas, so that threads reuse memory that others freed, and keeps
-/// long responses outside of them: without a fixed threshold glibc raises it to the size of the
+/// Has all threads share one malloc arena, so that each reuses memory that others freed, and keeps
+/// long responses outside of it: without a fixed threshold glibc raises it to the size of the
 /// largest block that was freed, and what lies between blocks stays with the process (mallopt(3)).
 /// Called before threads are started.
 pub fn share_memory() {
     #[cfg(target_env = "gnu")]
     // SAFETY: calls without pointers.
     unsafe {
-        libc::mallopt(libc::M_ARENA_MAX, 2);
+        libc::mallopt(libc::M_ARENA_MAX, 1);
         libc::mallopt(libc::M_MMAP_THRESHOLD, 128 * 1024);
     }
 }

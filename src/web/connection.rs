@@ -5,6 +5,8 @@
 use std::borrow::Cow;
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
+use std::panic::resume_unwind;
+use std::thread;
 use std::time::Duration;
 
 use super::assets;
@@ -14,7 +16,7 @@ use super::request::{self, Refusal, RequestHead, ServedAt};
 use super::response::{Content, Response};
 use super::slots::{Phase, Slot};
 use super::turns::{Turn, Weight};
-use super::{Limits, Shared};
+use super::{Limits, STACK_BYTES, Shared};
 use crate::pure::time::Monotonic;
 use crate::sys;
 
@@ -181,8 +183,12 @@ impl Connection<'_> {
         if turn.is_some() && self.is_reset() {
             return Err(Refusal::NoTurn);
         }
-        let reply = handler.handle(request);
-        Ok((Response::reply(reply, head, request, compressor), turn))
+        let make = || Response::reply(handler.handle(request), head, request, compressor);
+        let response = match turn {
+            Some(_) => in_own_thread(make).map_err(|_| Refusal::Busy)?,
+            None => make(),
+        };
+        Ok((response, turn))
     }
 
     /// Whether the client has gone while its request waited, and would not get the response.
@@ -271,7 +277,7 @@ impl Connection<'_> {
             }
             let turn = self.shared.take_turn(weight);
             let turn = turn.map_err(|_| io::Error::from(ErrorKind::TimedOut))?;
-            let chunk = (chunks.next)();
+            let chunk = in_own_thread(&mut chunks.next)?;
             let is_last = chunk.is_none();
             let mut body = chunk.unwrap_or_default();
             if let Some(stream) = &mut gzip {
@@ -356,6 +362,19 @@ impl Connection<'_> {
             }
         }
     }
+}
+
+/// Runs what a response is made by. A thread keeps the pages of its stack and a cache of the C
+/// library's allocator until it ends: so they grow in the few threads that make responses at the
+/// same time, and not in that of every connection.
+fn in_own_thread<T: Send>(work: impl FnOnce() -> T + Send) -> io::Result<T> {
+    thread::scope(|scope| {
+        let thread = thread::Builder::new()
+            .name("web-work".into())
+            .stack_size(STACK_BYTES);
+        let joined = thread.spawn_scoped(scope, work)?.join();
+        Ok(joined.unwrap_or_else(|panic| resume_unwind(panic)))
+    })
 }
 
 /// Whether the caller may try again, which it does until its deadline.

@@ -52,7 +52,7 @@ use turns::{Turn, Turns};
 
 /// Handles the requests for all paths but those of the page's files.
 pub trait Handler: Send + Sync {
-    /// Runs on the thread of the connection.
+    /// Runs in a thread of its own where it has a weight, else in that of the connection.
     fn handle(&self, request: &Request) -> Reply;
 
     /// How much work the reply is; `None` where any number may be made at the same time.

@@ -17,9 +17,8 @@ use crate::{in_turn, number};
 
 /// One of so many hosts answers nothing.
 const SILENT_EVERY: u64 = 50;
-/// What memory may take more than at rest, in kB, with up to 100 hosts. In an optimised build 9,380 were
-/// measured in a minute.
-const MAX_MEMORY_KB: u64 = 11 << 10;
+/// What memory may take more than at rest, in kB, with up to 100 hosts.
+const MAX_MEMORY_KB: u64 = 8 << 10;
 /// A plain request is answered or refused within this time.
 const MAX_ANSWER: Duration = Duration::from_secs(5);
 /// Errors and replies a second that belong to no ping.
