@@ -48,7 +48,10 @@ impl Broker {
         let mut broker = Command::new("mosquitto")
             .arg("-c")
             .arg(file)
-            .env("PATH", std::env::var("PATH").unwrap_or_default() + ":/usr/sbin")
+            .env(
+                "PATH",
+                std::env::var("PATH").unwrap_or_default() + ":/usr/sbin",
+            )
             .stderr(Stdio::piped())
             .spawn()
             .expect("mosquitto starts");
@@ -76,13 +79,26 @@ fn publish(arguments: &[&str]) -> Finished {
 /// What the broker has kept, by topic.
 fn retained() -> BTreeMap<String, Value> {
     let listened = run(Command::new("mosquitto_sub").args([
-        "-h", "127.0.0.1", "-p", PORT, "-t", "#", "--retained-only", "-W", "1", "-F", "%t %p",
+        "-h",
+        "127.0.0.1",
+        "-p",
+        PORT,
+        "-t",
+        "homeassistant/#",
+        "--retained-only",
+        "-W",
+        "1",
+        "-F",
+        "%t %p",
     ]));
     let lines = listened.stdout.lines().filter(|line| !line.is_empty());
     lines
         .map(|line| {
             let (topic, message) = line.split_once(' ').expect("a message");
-            (topic.to_string(), serde_json::from_str(message).expect(line))
+            (
+                topic.to_string(),
+                serde_json::from_str(message).expect(line),
+            )
         })
         .collect()
 }
@@ -115,29 +131,39 @@ dashboard: {port: 18501}
                 .iter()
                 .all(|address| !monitor.checks(address).is_empty())
         });
+        // Its own message tells the listener that the broker knows what it listens to.
+        let ready = [
+            "-h",
+            "127.0.0.1",
+            "-p",
+            PORT,
+            "-r",
+            "-t",
+            "test/ready",
+            "-m",
+            "ready",
+        ];
+        assert_eq!(run(Command::new("mosquitto_pub").args(ready)).code, Some(0));
         let listener = Command::new("mosquitto_sub")
-            .args(["-h", "127.0.0.1", "-p", PORT, "-t", "ace/home/state", "-C", "1", "-W", "20", "-d"])
+            .args(["-h", "127.0.0.1", "-p", PORT, "-C", "2", "-W", "20", "-N"])
+            .args(["-t", "test/ready", "-t", "ace/home/state"])
+            .args(["-F", "%p\\n"])
             .stdout(Stdio::piped())
             .spawn();
         let mut listener = listener.expect("mosquitto_sub starts");
         let mut heard = BufReader::new(listener.stdout.take().expect("a pipe")).lines();
-        let mut next = || heard.next().and_then(Result::ok).expect("a line");
-        while !next().contains("SUBACK") {}
+        let mut next = || heard.next().and_then(Result::ok).expect("a message");
+        assert_eq!(next(), "ready");
         let url = "http://127.0.0.1:18501/";
         let published = publish(&[url, "home", "-h", "127.0.0.1", "-p", PORT]);
         assert_eq!((published.code, published.stderr.as_str()), (Some(0), ""));
-        let state = loop {
-            let line = next();
-            if let Ok(state) = serde_json::from_str::<Value>(&line) {
-                break state;
-            }
-        };
+        let state: Value = serde_json::from_str(&next()).expect("JSON");
         listener.wait().expect("it ends");
         let host = |id: &str, field: &str| state["hosts"][id][field].clone();
         let (router, silent) = ("127_46_0_46_0_46_1", "10_46_10_46_0_46_1");
-        assert_eq!(host(router, "loss"), json!(0.0));
+        assert_eq!(host(router, "loss"), json!(0));
         assert_eq!(host(router, "name"), json!("Router, \"mine\" {{x}}"));
-        assert_eq!(host(silent, "loss"), json!(100.0));
+        assert_eq!(host(silent, "loss"), json!(100));
         assert_eq!(host(silent, "state"), json!("down"));
         assert_eq!(host(silent, "rtt_ms"), Value::Null);
         assert_eq!(state["line"], json!(true));
@@ -155,15 +181,22 @@ dashboard: {port: 18501}
         );
         let sensor = &told["homeassistant/sensor/ace_home/10_46_10_46_0_46_1/config"];
         assert_eq!(sensor["state_topic"], "ace/home/state");
-        assert_eq!(sensor["value_template"], "{{ value_json.hosts['10_46_10_46_0_46_1'].loss }}");
+        assert_eq!(
+            sensor["value_template"],
+            "{{ value_json.hosts['10_46_10_46_0_46_1'].loss }}"
+        );
         assert_eq!(sensor["unit_of_measurement"], "%");
         assert_eq!(sensor["expire_after"], 90);
-        let unique: std::collections::BTreeSet<String> =
-            told.values().map(|one| one["unique_id"].to_string()).collect();
+        let unique: std::collections::BTreeSet<String> = told
+            .values()
+            .map(|one| one["unique_id"].to_string())
+            .collect();
         assert_eq!(unique.len(), 4);
 
         // A host is removed, and its entity with it.
-        monitor.folder.write("config.yaml", &format!("{quick}{HOSTS}"));
+        monitor
+            .folder
+            .write("config.yaml", &format!("{quick}{HOSTS}"));
         monitor.signal("HUP");
         monitor.wait_for("the reload", |_| {
             let status = http::get(SocketAddr::from(([127, 0, 0, 1], 18501)), "/api/status", "");
@@ -204,5 +237,8 @@ fn what_the_mqtt_script_cannot_use_is_named() {
         .args(["--once", "http://127.0.0.1:9", "home"])
         .env("ACE_MQTT_SECONDS", "0"));
     assert_eq!(said.code, Some(64));
-    assert!(said.stderr.contains("ACE_MQTT_SECONDS must be a whole number"));
+    assert!(
+        said.stderr
+            .contains("ACE_MQTT_SECONDS must be a whole number")
+    );
 }

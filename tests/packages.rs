@@ -634,6 +634,7 @@ const SCRIPTS: &[&str] = &[
     "packaging/lib",
     "packaging/kinds",
     "packaging/alerts",
+    "packaging/mqtt/ace-mqtt",
     "packaging/debian/ace-connection-logger.postinst",
     "packaging/debian/ace-connection-logger.postrm",
     "tests/run",
