@@ -28,4 +28,5 @@ pub mod spelling;
 pub mod stats;
 pub mod sums;
 pub mod time;
+pub mod totals;
 pub mod varint;

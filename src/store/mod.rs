@@ -46,6 +46,7 @@ pub use read::runs::MonitorRun;
 pub use read::unreadable::Unreadable;
 pub use read::waiting::{LastFailure, Notice, WaitingNotices};
 pub use salvage::{Salvage, SalvagedHost, salvage};
+pub use write::counters::MonitorCounts;
 pub use write::database::{Database, Opened};
 pub use write::notices::{NoticeResult, SendFailure};
 pub use write::prune::Pruned;
