@@ -20,6 +20,7 @@ pub mod outage;
 pub mod own_link;
 pub mod path;
 pub mod phrase;
+pub mod process;
 pub mod replies;
 pub mod run_clock;
 pub mod sample;
