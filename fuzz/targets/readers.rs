@@ -80,6 +80,7 @@ fn request(target: &str) -> Request {
             .map(pair)
             .collect(),
         if_none_match: None,
+        accept: None,
         is_from_other_origin: false,
     }
 }

@@ -25,6 +25,7 @@ pub mod replies;
 pub mod run_clock;
 pub mod sample;
 pub mod scene;
+pub mod series;
 pub mod spelling;
 pub mod stats;
 pub mod sums;

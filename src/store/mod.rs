@@ -25,7 +25,7 @@ mod write;
 pub use copy::{backup, partial_copy};
 pub use error::{StoreError, reason};
 pub use event::OutageEvent;
-pub use file::database_id;
+pub use file::{database_id, database_sizes};
 pub use original::import::{Import, require_importable};
 pub use read::check_json::{CheckJson, JsonFields};
 pub use read::checks::{Checks, RecordedCheck};
