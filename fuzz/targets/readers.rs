@@ -178,6 +178,7 @@ fn read_through_the_library(
             &hosts,
             &span,
             format,
+            &export::SeriesLabels::default(),
             &mut std::io::sink(),
             &mut |_| (),
         );

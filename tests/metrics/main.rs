@@ -17,7 +17,7 @@ use ace_connection_logger::pure::sums::CheckSums;
 use ace_connection_logger::pure::totals::{HostTotals, RTT_LIMITS_US};
 
 use common::namespace::is_available;
-use common::{skip, sys};
+use common::{bin, run, skip, sys};
 use sites::{Prometheus, Site, shell, wait_for};
 
 /// What `promtool check metrics` says of a text, which is nothing if the names and types follow the
@@ -154,6 +154,47 @@ fn expect_equal(prometheus: &Prometheus, site: &Site, host: &str, address: &str)
     }
 }
 
+/// What is exported ends in the values of the scraped series, with the same labels.
+fn expect_export_joins(prometheus: &Prometheus, site: &Site) {
+    let exported = run(Command::new(bin())
+        .args([
+            "export",
+            "--format",
+            "openmetrics",
+            "--job",
+            "ace",
+            "--instance",
+        ])
+        .arg(site.instance())
+        .current_dir(site.folder.path()));
+    assert_eq!(exported.code, Some(0), "{}", exported.stderr);
+    let mut compared = 0;
+    for ((name, labels), value) in openmetrics::last_of_export(&exported.stdout) {
+        let is_only_exported = name.ends_with("_pings") || labels["host"] == "removed";
+        if is_only_exported {
+            continue;
+        }
+        let selector: Vec<String> = labels
+            .iter()
+            .map(|(label, value)| format!("{label}={value:?}"))
+            .collect();
+        let expression = format!("{name}{{{}}}", selector.join(","));
+        let [(scraped, live)] = &prometheus.query(&expression)[..] else {
+            panic!("{expression} is no one series of Prometheus")
+        };
+        let mut scraped = scraped.clone();
+        scraped.remove("site");
+        assert_eq!(scraped, labels);
+        assert!(
+            (live - value).abs() < 1e-9,
+            "{expression}: {live}, exported {value}"
+        );
+        compared += 1;
+    }
+    // Of four hosts.
+    assert!(compared >= 4 * 26, "{compared}");
+}
+
 /// Runs a function in an empty network namespace. `false`, with a message, where that is impossible.
 fn in_network(test: &str, programs: &[&str], then: impl FnOnce() + Send) {
     if !is_available(test) {
@@ -241,6 +282,7 @@ fn the_counters_in_prometheus_are_what_the_databases_hold_whatever_ends_a_monito
             ] {
                 expect_equal(&prometheus, site, host, address);
             }
+            expect_export_joins(&prometheus, site);
             let of_site = format!("site=\"{}\"", site.number);
             // Each has its outage once, with its seconds.
             for (family, sql) in [

@@ -95,6 +95,18 @@ pub fn read(text: &str) -> Samples {
     samples
 }
 
+/// The last sample of each series of an export, whose samples have timestamps in order.
+pub fn last_of_export(text: &str) -> Samples {
+    let body = text.strip_suffix("# EOF\n").expect("it ends with # EOF");
+    let lines = body.lines().filter(|line| !line.starts_with('#'));
+    let last = lines.map(|line| {
+        let (line, _) = line.rsplit_once(' ').expect("a timestamp");
+        let (name, labels, value) = sample(line);
+        ((name, labels), value)
+    });
+    last.collect()
+}
+
 /// Name, labels and value of a line.
 fn sample(line: &str) -> (String, Labels, f64) {
     let end = line.find(['{', ' ']).unwrap_or_else(|| panic!("{line}"));

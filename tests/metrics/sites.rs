@@ -148,6 +148,11 @@ impl Site {
         http::get(address, "/metrics", &headers)
     }
 
+    /// Where Prometheus scrapes it.
+    pub fn instance(&self) -> String {
+        format!("10.20.{}.2:8501", self.number)
+    }
+
     pub fn log(&self) -> String {
         fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
