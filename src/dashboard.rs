@@ -27,7 +27,8 @@ impl Dashboard {
     /// Serves the configured database, which need not exist yet. Fails when it cannot listen.
     pub fn start(config: &Config) -> Result<Dashboard, WebError> {
         let writer: Arc<OnceLock<WriterHandle>> = Arc::default();
-        let [writer_of_monitor, failing_writer] = [(); 2].map(|()| Arc::clone(&writer));
+        let [writer_of_monitor, failing_writer, counting_writer] =
+            [(); 3].map(|()| Arc::clone(&writer));
         let (path, noted) = (config.database.path.clone(), Mutex::new(None::<Monotonic>));
         let on_viewed = move || match writer_of_monitor.get() {
             Some(writer) => writer.note_viewer(),
@@ -44,7 +45,8 @@ impl Dashboard {
             }
         };
         let api = Api::new(ApiConfig::of(config), on_viewed)
-            .with_failure(move || failing_writer.get().and_then(WriterHandle::failure));
+            .with_failure(move || failing_writer.get().and_then(WriterHandle::failure))
+            .with_counts(move || counting_writer.get().map(WriterHandle::counts));
         let server = WebServer::start(&config.dashboard, Arc::new(api.clone()))?;
         log::info!("dashboard: {}", url(&config.dashboard, &server.addresses()));
         Ok(Dashboard {
@@ -63,6 +65,11 @@ impl Dashboard {
     /// Applies a reloaded configuration. The address and port stay as they are.
     pub fn set_config(&self, config: &Config) {
         self.api.set_config(ApiConfig::of(config));
+    }
+
+    /// The configuration could not be read again, and the one in force stays.
+    pub fn note_failed_reload(&self) {
+        self.api.note_failed_reload();
     }
 
     /// Closes all connections and returns within a fraction of a second.

@@ -96,10 +96,10 @@
 //! the store. No results flow back to these threads, and whatever shows results reads the database.
 //!
 //! Shared mutable state is in seven modules: [`stop`] has the stop flag, [`store`] how much waits to be
-//! written and why, [`logging`] the log file and how lines get there,
+//! written and why, and what was counted, [`logging`] the log file and how lines get there,
 //! [`net`] what happened to the links and when a host beyond the gateway answered, [`web`] the table
 //! of its connections, the compressor and the ETags of the page's files, [`api`] the database
-//! connections that requests take turns with and the configuration in force, [`dashboard`] the writer
+//! connections that requests take turns with, the configuration in force and when it was read, [`dashboard`] the writer
 //! that is notified while the page is open.
 //!
 //! The monitor stops in this order: alerts (a running command is killed, its notice stays), web,
@@ -187,6 +187,7 @@
 //! | thresholds | the limits between the states |
 //! | tick | an instant at which a check is due |
 //! | timestamp | when the kernel sent or received a message |
+//! | totals | counts of a host over the life of the database, which no retention lowers |
 //! | witness | the thread that collects evidence, most of it during an outage |
 //! | writer | the thread that owns the writing database connection |
 

@@ -954,11 +954,15 @@ fn metrics_are_in_base_units_and_names_are_escaped() {
     let site = Site::new(&(check(1, 4, 1, "20") + "update host set name = 'A \"quoted\"';"));
     let text = site.get("/metrics").body;
     assert!(
-        text.contains("ace_check_success_ratio{host=\"A\",address=\"192.0.2.1\"} 0.8\n"),
+        text.contains(
+            "ace_check_success_ratio{host=\"A\",address=\"192.0.2.1\",family=\"any\"} 0.8\n"
+        ),
         "{text}"
     );
     assert!(
-        text.contains("ace_check_rtt_avg_seconds{host=\"A\",address=\"192.0.2.1\"} 0.02\n"),
+        text.contains(
+            "ace_check_rtt_avg_seconds{host=\"A\",address=\"192.0.2.1\",family=\"any\"} 0.02\n"
+        ),
         "{text}"
     );
     // A host that is not configured, and a configured one whose newest check is old.
@@ -974,7 +978,11 @@ fn metrics_are_in_base_units_and_names_are_escaped() {
         .collect();
     assert_eq!(
         of_host,
-        ["ace_check_timestamp_seconds", "ace_host_stale"],
+        [
+            "ace_host_stale",
+            "ace_check_timestamp_seconds",
+            "ace_check_interval_seconds"
+        ],
         "{stale}"
     );
     for line in text.lines().filter(|line| !line.starts_with('#')) {
@@ -983,6 +991,138 @@ fn metrics_are_in_base_units_and_names_are_escaped() {
                 .is_some_and(|(_, value)| value.parse::<f64>().is_ok()),
             "{line}"
         );
+    }
+}
+
+/// The samples of `/metrics`: name with labels, and value.
+fn samples(text: &str) -> Vec<(&str, &str)> {
+    let lines = text.lines().filter(|line| !line.starts_with('#'));
+    lines.filter_map(|line| line.rsplit_once(' ')).collect()
+}
+
+#[test]
+fn hosts_that_differ_only_in_their_source_have_series_of_their_own() {
+    let hosts = "[{name: A, address: a.test}, {name: A, address: a.test, source: wg0},
+        {name: A, address: a.test, family: 4}, {name: B, address: 192.0.2.2, source: wg0}]";
+    let site = Site::with_hosts(hosts, "");
+    let text = site.get("/metrics").body;
+    let stale: Vec<&str> = samples(&text)
+        .iter()
+        .filter_map(|(series, _)| series.strip_prefix("ace_host_stale"))
+        .collect();
+    assert_eq!(
+        stale,
+        [
+            "{host=\"A\",address=\"a.test\",family=\"any\"}",
+            "{host=\"A\",address=\"a.test\",family=\"any\",source=\"wg0\"}",
+            "{host=\"A\",address=\"a.test\",family=\"4\"}",
+            "{host=\"B\",address=\"192.0.2.2\",family=\"any\"}",
+        ]
+    );
+}
+
+#[test]
+fn a_dashboard_without_the_monitor_shows_gauges_and_no_counter_of_the_monitor() {
+    let ongoing = event("outage", "A", "192.0.2.1", "provider", 90, None)
+        + "update outage_events set host_id = (select id from host where address = host_address);";
+    let site = Site::new(&(three_checks() + &check(0, 0, 5, "null") + &ongoing));
+    let text = site.get("/metrics").body;
+    for (series, value) in [
+        (
+            "ace_host_state{host=\"A\",address=\"192.0.2.1\",family=\"any\",state=\"down\"}",
+            "1",
+        ),
+        (
+            "ace_host_state{host=\"A\",address=\"192.0.2.1\",family=\"any\",state=\"up\"}",
+            "0",
+        ),
+        (
+            "ace_outage_active{host=\"A\",address=\"192.0.2.1\",family=\"any\"}",
+            "1",
+        ),
+        (
+            "ace_outage_cause{host=\"A\",address=\"192.0.2.1\",family=\"any\",cause=\"provider\"}",
+            "1",
+        ),
+        (
+            "ace_check_interval_seconds{host=\"A\",address=\"192.0.2.1\",family=\"any\"}",
+            "60",
+        ),
+        ("ace_link_up{ip_version=\"4\"}", "1"),
+        ("ace_monitor_running", "0"),
+        ("ace_config_last_reload_successful", "1"),
+        ("ace_notices_waiting", "0"),
+    ] {
+        let found = samples(&text)
+            .iter()
+            .find(|(name, _)| *name == series)
+            .map(|(_, value)| *value);
+        assert_eq!(found, Some(value), "{series}: {text}");
+    }
+    let counters: Vec<&str> = text
+        .lines()
+        .filter(|line| line.ends_with(" counter") || line.ends_with(" histogram"))
+        .collect();
+    assert_eq!(counters, ["# TYPE process_cpu_seconds_total counter"]);
+    for absent in [
+        "ace_results_waiting",
+        "ace_gateway_up",
+        "ace_name_resolves",
+        "ace_outage_active{host=\"B\"",
+    ] {
+        assert!(!text.contains(absent), "{absent}: {text}");
+    }
+    assert!(
+        text.contains("ace_database_size_bytes{file=\"main\"} "),
+        "{text}"
+    );
+}
+
+#[test]
+fn the_gateway_is_up_while_it_answers_and_the_link_is_down_while_its_event_is_ongoing() {
+    let hosts = "[{name: A, address: 192.0.2.1, role: gateway}, {name: B, address: '2001:db8::1'}]";
+    let link = event("link_down", "link", "IPv6", "link", 60, None);
+    let run = "insert into monitor_run(started_at, alive_at, version)
+        select (strftime('%s', 'now') - 600) * 1000, strftime('%s', 'now') * 1000, '1';";
+    for (answered, up) in [(3, "1"), (0, "0")] {
+        let sql =
+            check(0, answered, 2, "20").replace("20", if answered > 0 { "20" } else { "null" });
+        let text = Site::with_hosts(hosts, &(sql + &link + run))
+            .get("/metrics")
+            .body;
+        let value = |series: &str| {
+            let found = samples(&text).into_iter().find(|(name, _)| *name == series);
+            found.map(|(_, value)| value)
+        };
+        assert_eq!(
+            value("ace_gateway_up{ip_version=\"4\"}"),
+            Some(up),
+            "{text}"
+        );
+        assert_eq!(value("ace_gateway_up{ip_version=\"6\"}"), None);
+        assert_eq!(value("ace_link_up{ip_version=\"4\"}"), Some("1"));
+        assert_eq!(value("ace_link_up{ip_version=\"6\"}"), Some("0"), "{text}");
+        assert_eq!(value("ace_monitor_running"), Some("1"));
+    }
+}
+
+#[test]
+fn openmetrics_is_sent_where_the_accept_header_asks_for_it() {
+    let site = Site::new(&three_checks());
+    for (headers, content_type) in [
+        ("", "text/plain; version=0.0.4"),
+        ("Accept: */*\r\n", "text/plain; version=0.0.4"),
+        (
+            "Accept: application/openmetrics-text;version=1.0.0\r\nAccept: text/plain;q=0.5\r\n",
+            "application/openmetrics-text; version=1.0.0",
+        ),
+    ] {
+        let answer = site.get_with("/metrics", headers);
+        let head = format!("Content-Type: {content_type}; charset=utf-8\r\n");
+        assert!(answer.head.contains(&head), "{headers:?}: {}", answer.head);
+        let is_open = content_type.contains("openmetrics");
+        assert_eq!(answer.body.ends_with("# EOF\n"), is_open, "{}", answer.body);
+        assert_eq!(answer.body.contains("# TYPE ace_build info\n"), is_open);
     }
 }
 
@@ -1155,10 +1295,9 @@ fn both_ip_versions_of_a_name_are_two_hosts_in_every_answer() {
         (Some(0), Some(10), Some(10))
     );
     let metrics = site.get("/metrics").body;
-    for (key, up) in keys.iter().zip([1, 0]) {
+    for (name, family, up) in [("four", 4, 1), ("six", 6, 0)] {
         let sample = format!(
-            "ace_host_up{{host=\"{}\",address=\"{key}\"}} {up}",
-            if up == 1 { "four" } else { "six" }
+            "ace_host_up{{host=\"{name}\",address=\"twin.test\",family=\"{family}\"}} {up}\n"
         );
         assert!(metrics.contains(&sample), "{sample}: {metrics}");
     }

@@ -218,10 +218,25 @@ fn the_page_says_why_a_running_monitor_cannot_open_its_database() {
             unwritten.as_str().is_some_and(|text| text.contains(reason)),
             "{unwritten}"
         );
+        // What was counted before is not known yet, and zeros would be taken for a counter that begins
+        // again.
+        let has_counters = || {
+            let metrics = request(DEFAULT, "/metrics");
+            assert_eq!(metrics.status, 200, "{}", metrics.body);
+            for there in [
+                "ace_monitor_running 1",
+                "ace_database_write_failures_total ",
+            ] {
+                assert!(metrics.body.contains(there), "{}", metrics.body);
+            }
+            metrics.body.contains("ace_pings_sent_total")
+        };
+        assert!(!has_counters());
         other.execute_batch("rollback").expect("it is given back");
         monitor.wait_for("the record", || {
             (request(DEFAULT, "/health").status == 200).then_some(())
         });
+        assert!(has_counters());
         assert!(json("/api/status")["unwritten"].is_null());
         assert_eq!(monitor.stop().0, Some(0), "{}", monitor.log());
     });

@@ -529,8 +529,7 @@ fn rows_are_in_chronological_order_across_all_pages() {
 #[test]
 fn promtool_accepts_the_openmetrics() {
     const NAME: &str = "promtool_accepts_the_openmetrics";
-    // Two checks in one millisecond of an address that is measured over both versions of IP: one
-    // sample.
+    // Two checks in one millisecond of an address that is measured over both versions of IP.
     let (v4, v6) = (
         host("both\\\n\"quoted\"", "both.example", Some(IpVersion::V4)),
         host("both\\\n\"quoted\"", "both.example", Some(IpVersion::V6)),
@@ -544,50 +543,90 @@ fn promtool_accepts_the_openmetrics() {
         check(&one, AT + 120_000, &[1_500_000]),
     ]);
     let text = output(folder.path(), &["export", "--format=openmetrics"]);
-    let both = r#"{host="both\\\n\"quoted\"",address="both.example"}"#;
-    let one = r#"{host="one",address="192.0.2.1"}"#;
+    let [four, six] = ["4", "6"].map(|family| {
+        format!(r#"{{host="both\\\n\"quoted\"",address="both.example",family="{family}""#)
+    });
+    let one = r#"{host="one",address="192.0.2.1",family="any""#;
     let expected = [
         (
-            "success_ratio",
+            "check_success_ratio",
+            "gauge",
             "ratio",
-            "BOTH 0.6666666666666667 1762086896.007\nBOTH 1 1762086896.008\nONE 0 1762086956.007\nONE 1 1762087016.007\n",
+            "FOUR} 0.6666666666666667 AT7\nSIX} 1 AT7\nSIX} 1 AT8\nONE} 0 AT60\nONE} 1 AT120\n",
         ),
         (
-            "rtt_min_seconds",
+            "check_rtt_min_seconds",
+            "gauge",
             "seconds",
-            "BOTH 0.00025 1762086896.007\nBOTH 0.000002 1762086896.008\nONE 1.5 1762087016.007\n",
+            "FOUR} 0.00025 AT7\nSIX} 0.000001 AT7\nSIX} 0.000002 AT8\nONE} 1.5 AT120\n",
         ),
         (
-            "rtt_avg_seconds",
+            "check_rtt_avg_seconds",
+            "gauge",
             "seconds",
-            "BOTH 0.000375 1762086896.007\nBOTH 0.000002 1762086896.008\nONE 1.5 1762087016.007\n",
+            "FOUR} 0.000375 AT7\nSIX} 0.000001 AT7\nSIX} 0.000002 AT8\nONE} 1.5 AT120\n",
         ),
         (
-            "rtt_max_seconds",
+            "check_rtt_max_seconds",
+            "gauge",
             "seconds",
-            "BOTH 0.0005 1762086896.007\nBOTH 0.000002 1762086896.008\nONE 1.5 1762087016.007\n",
+            "FOUR} 0.0005 AT7\nSIX} 0.000001 AT7\nSIX} 0.000002 AT8\nONE} 1.5 AT120\n",
         ),
         (
-            "sent_pings",
+            "check_sent_pings",
+            "gauge",
             "pings",
-            "BOTH 3 1762086896.007\nBOTH 1 1762086896.008\nONE 2 1762086956.007\nONE 1 1762087016.007\n",
+            "FOUR} 3 AT7\nSIX} 1 AT7\nSIX} 1 AT8\nONE} 2 AT60\nONE} 1 AT120\n",
         ),
         (
-            "received_pings",
+            "check_received_pings",
+            "gauge",
             "pings",
-            "BOTH 2 1762086896.007\nBOTH 1 1762086896.008\nONE 0 1762086956.007\nONE 1 1762087016.007\n",
+            "FOUR} 2 AT7\nSIX} 1 AT7\nSIX} 1 AT8\nONE} 0 AT60\nONE} 1 AT120\n",
+        ),
+        (
+            "host_up",
+            "gauge",
+            "",
+            "FOUR} 1 AT7\nSIX} 1 AT7\nSIX} 1 AT8\nONE} 0 AT60\nONE} 1 AT120\n",
+        ),
+        (
+            "pings_sent",
+            "counter",
+            "",
+            "FOUR} 3 AT7\nSIX} 1 AT7\nSIX} 2 AT8\nONE} 2 AT60\nONE} 3 AT120\n",
+        ),
+        (
+            "pings_lost",
+            "counter",
+            "",
+            "FOUR} 1 AT7\nSIX} 0 AT7\nSIX} 0 AT8\nONE} 2 AT60\nONE} 2 AT120\n",
         ),
     ];
     let mut rest = text.as_str();
-    for (name, unit, samples) in &expected {
-        let name = format!("ace_check_{name}");
-        let head = format!("# TYPE {name} gauge\n# UNIT {name} {unit}\n# HELP {name} ");
+    for (name, kind, unit, samples) in &expected {
+        let name = format!("ace_{name}");
+        let unit = match *unit {
+            "" => String::new(),
+            unit => format!("# UNIT {name} {unit}\n"),
+        };
+        let head = format!("# TYPE {name} {kind}\n{unit}# HELP {name} ");
         rest = rest
             .strip_prefix(&head)
             .unwrap_or_else(|| panic!("{head}: {rest}"));
+        let name = if *kind == "counter" {
+            name + "_total"
+        } else {
+            name
+        };
         let samples = samples
-            .replace("BOTH", &format!("{name}{both}"))
-            .replace("ONE", &format!("{name}{one}"));
+            .replace("FOUR", &format!("{name}{four}"))
+            .replace("SIX", &format!("{name}{six}"))
+            .replace("ONE", &format!("{name}{one}"))
+            .replace("AT7", "1762086896.007")
+            .replace("AT8", "1762086896.008")
+            .replace("AT60", "1762086956.007")
+            .replace("AT120", "1762087016.007");
         rest = rest
             .split_once('\n')
             .expect("a help")
@@ -595,7 +634,19 @@ fn promtool_accepts_the_openmetrics() {
             .strip_prefix(&samples)
             .unwrap_or_else(|| panic!("{samples}: {rest}"));
     }
-    assert_eq!(rest, "# EOF\n");
+    for line in [
+        format!("ace_checks_total{four},state=\"poor\"}} 1 1762086896.007\n"),
+        format!("ace_checks_total{one},state=\"down\"}} 1 1762087016.007\n"),
+        format!("ace_checks_total{one},state=\"up\"}} 1 1762087016.007\n"),
+        format!("ace_ping_rtt_seconds_bucket{four},le=\"0.0005\"}} 2 1762086896.007\n"),
+        format!("ace_ping_rtt_seconds_bucket{one},le=\"1.0\"}} 0 1762087016.007\n"),
+        format!("ace_ping_rtt_seconds_bucket{one},le=\"2.0\"}} 1 1762087016.007\n"),
+        format!("ace_ping_rtt_seconds_sum{four}}} 0.00075 1762086896.007\n"),
+        format!("ace_ping_rtt_seconds_count{six}}} 2 1762086896.008\n"),
+    ] {
+        assert!(rest.contains(&line), "{line}: {rest}");
+    }
+    assert!(rest.ends_with("\n# EOF\n"));
 
     if Command::new("promtool")
         .arg("--version")
@@ -621,7 +672,8 @@ fn promtool_accepts_the_openmetrics() {
         .current_dir(folder.path()));
     assert_eq!(
         (dump.code, dump.stdout.lines().count()),
-        (Some(0), 4 * 3 + 3 * 3),
+        // One check without a reply has three samples less.
+        (Some(0), 5 * 29 - 3),
         "{dump:?}"
     );
     assert!(
@@ -630,6 +682,64 @@ fn promtool_accepts_the_openmetrics() {
         "{}",
         dump.stdout
     );
+}
+
+#[test]
+fn exported_series_have_the_labels_of_a_scrape_and_go_on_from_what_was_counted_before() {
+    let one = host("one", "192.0.2.1", None);
+    let folder = folder_with(&[
+        check(&one, AT, &[250, 0, 500]),
+        check(&one, AT + 60_000, &[1]),
+        check(&one, AT + 120_000, &[2]),
+    ]);
+    let path = folder.path().join("connection_logs.db");
+    let mut database = Database::open(&path, &mut |_, _| ())
+        .expect("it opens")
+        .database;
+    database
+        .begin_run(UtcMillis(AT + 180_000), true)
+        .expect("a run");
+    drop(database);
+    // The first check is deleted, and the last came after the counts were stored.
+    let sql = format!(
+        "delete from check_result where checked_at = {AT};
+        insert into check_result(host_id, checked_at, sent, received, min_us, avg_us, max_us, rtts)
+        values(1, {AT} + 180000, 2, 0, null, null, null, x'0000')"
+    );
+    Connection::open(&path)
+        .and_then(|file| file.execute_batch(&sql))
+        .expect("SQL");
+    let sent = |arguments: &[&str]| -> Vec<String> {
+        let all = [&["export", "--format", "openmetrics"], arguments].concat();
+        let text = output(folder.path(), &all);
+        let lines = text
+            .lines()
+            .filter_map(|line| line.strip_prefix("ace_pings_sent_total"));
+        lines.map(String::from).collect()
+    };
+    let labels = r#"{job="ace",instance="a \"b\"",host="one",address="192.0.2.1",family="any"}"#;
+    let named = sent(&["--job", "ace", "--instance", "a \"b\""]);
+    let at = [1_762_086_956.007, 1_762_087_016.007, 1_762_087_076.007];
+    let line = |labels: &str, sent: u32, at: f64| format!("{labels} {sent} {at:.3}");
+    let expected = [
+        line(labels, 4, at[0]),
+        line(labels, 5, at[1]),
+        line(labels, 7, at[2]),
+    ];
+    assert_eq!(named, expected);
+    let labels = r#"{host="one",address="192.0.2.1",family="any"}"#;
+    let to = (AT + 120_001) / 1000 + 1;
+    let from = (AT + 60_000) / 1000 + 1;
+    assert_eq!(
+        sent(&["--from", &from.to_string(), "--to", &to.to_string()]),
+        [line(labels, 5, at[1])]
+    );
+    assert_eq!(sent(&["--from", &to.to_string()]), [line(labels, 7, at[2])]);
+    let refused = run(Command::new(bin())
+        .args(["export", "--job", "ace"])
+        .current_dir(folder.path()));
+    assert_eq!(refused.code, Some(2), "{refused:?}");
+    assert!(refused.stderr.contains("--job"), "{refused:?}");
 }
 
 const CHECKS: &str = "select h.name, h.address, checked_at, sent, received, min_us, avg_us, max_us

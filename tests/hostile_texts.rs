@@ -250,7 +250,8 @@ fn labels(what: &str, text: &str) -> Vec<String> {
         let (name, rest) = line
             .split_once('{')
             .unwrap_or((line.split(' ').next().unwrap_or(""), ""));
-        assert!(name.starts_with("ace_"), "{what}: {line}");
+        let is_ours = name.starts_with("ace_") || name.starts_with("process_");
+        assert!(is_ours, "{what}: {line}");
         let mut letters = rest.chars();
         let (mut label, mut is_inside) = (String::new(), false);
         while let Some(letter) = letters.next() {

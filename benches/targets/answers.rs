@@ -157,11 +157,11 @@ fn history(bench: &Bench, hosts: usize) {
 }
 
 /// A persistent connection.
-struct Client(BufReader<TcpStream>);
+pub struct Client(BufReader<TcpStream>);
 
 impl Client {
     /// Waits until the dashboard listens.
-    fn connect() -> Client {
+    pub fn connect() -> Client {
         let deadline = Instant::now() + Duration::from_secs(10);
         loop {
             match TcpStream::connect("127.0.0.1:8501") {
@@ -178,8 +178,12 @@ impl Client {
     /// From the first byte of the request to the last of the response, in milliseconds; sets
     /// `bytes` to the length of the body.
     fn time(&mut self, path: &str, bytes: &mut usize) -> f64 {
-        let request =
-            format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: gzip\r\n\r\n");
+        self.time_with(path, "Accept-Encoding: gzip\r\n", bytes)
+    }
+
+    /// The same with other headers.
+    pub fn time_with(&mut self, path: &str, headers: &str, bytes: &mut usize) -> f64 {
+        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n{headers}\r\n");
         let began = Instant::now();
         self.0.get_mut().write_all(request.as_bytes()).unwrap();
         let (mut line, mut length) = (String::new(), 0);

@@ -14,6 +14,7 @@ mod dead_host;
 mod device;
 mod far_end;
 mod memory;
+mod metrics;
 mod monitor;
 mod processor;
 #[path = "../history/random.rs"]
@@ -66,6 +67,7 @@ const MEASUREMENTS: &[Measurement] = &[
     ("memory", memory::measure, false),
     ("database", database::measure, false),
     ("answers", answers::measure, false),
+    ("metrics", metrics::measure, false),
     ("accuracy", accuracy::measure, false),
     ("processor", processor::measure, false),
     ("peers", processor::measure_with_null_arms, false),

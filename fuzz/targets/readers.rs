@@ -80,6 +80,7 @@ fn request(target: &str) -> Request {
             .map(pair)
             .collect(),
         if_none_match: None,
+        accept: None,
         is_from_other_origin: false,
     }
 }
@@ -177,6 +178,7 @@ fn read_through_the_library(
             &hosts,
             &span,
             format,
+            &export::SeriesLabels::default(),
             &mut std::io::sink(),
             &mut |_| (),
         );

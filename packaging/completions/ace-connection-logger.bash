@@ -43,8 +43,10 @@ _ace_connection_logger() {
         export:--from) ;;
         export:--to) ;;
         export:--format) words='csv jsonl openmetrics sqlite' ;;
+        export:--job) ;;
+        export:--instance) ;;
         export:-o | export:--output) return ;;
-        export:*) words="--host --from --to --format -o --output $common" ;;
+        export:*) words="--host --from --to --format --job --instance -o --output $common" ;;
         import:*)
             if [[ $ended || $current != -* ]]; then return; fi
             words="$common"

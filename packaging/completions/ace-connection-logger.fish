@@ -58,6 +58,8 @@ complete -c ace-connection-logger -n '__ace_connection_logger_is export' -l host
 complete -c ace-connection-logger -n '__ace_connection_logger_is export' -l from -x -d 'only checks at or after this time'
 complete -c ace-connection-logger -n '__ace_connection_logger_is export' -l to -x -d 'only checks before this time'
 complete -c ace-connection-logger -n '__ace_connection_logger_is export' -l format -x -a 'csv jsonl openmetrics sqlite' -d 'file format'
+complete -c ace-connection-logger -n '__ace_connection_logger_is export' -l job -x -d 'with openmetrics'
+complete -c ace-connection-logger -n '__ace_connection_logger_is export' -l instance -x -d 'with openmetrics'
 complete -c ace-connection-logger -n '__ace_connection_logger_is export' -s o -l output -r -F -d 'file to write, replaced at the end; must not exist with sqlite (default: standard output)'
 complete -c ace-connection-logger -n '__ace_connection_logger_is report' -l days -x -d 'number of days, ending today (default: 30)'
 complete -c ace-connection-logger -n '__ace_connection_logger_is report' -l month -x -d 'month, such as 2026-11'

@@ -17,11 +17,6 @@ use crate::pure::time::UtcMillis;
 use crate::status::{self, HostStatuses};
 use crate::store::{MonitorRun, Reader, RecordedHost, damage_of};
 
-/// A family as the configuration writes it: `4`, `6` or `any`.
-fn family_text(family: Option<IpVersion>) -> String {
-    family.map_or("any".into(), |version| version.number().to_string())
-}
-
 #[derive(Serialize)]
 struct MonitorRow {
     running: bool,
@@ -118,7 +113,7 @@ struct ConfiguredRow<'a> {
     name: &'a str,
     address: &'a str,
     is_name: bool,
-    family: String,
+    family: &'static str,
     source: Option<String>,
     host_key: String,
     interval_seconds: f64,
@@ -133,7 +128,7 @@ impl<'a> ConfiguredRow<'a> {
             name: &host.name,
             address: host.address.as_str(),
             is_name: host.address.is_name(),
-            family: family_text(host.family),
+            family: IpVersion::family_word(host.family),
             source: host.source.as_ref().map(Source::to_string),
             host_key: keys.key(&host.identity()),
             interval_seconds: configured.interval.as_secs_f64(),

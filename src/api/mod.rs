@@ -25,9 +25,10 @@ use crate::config::{AlertsConfig, Config, HostConfig};
 use crate::pure::host_key;
 use crate::pure::json;
 use crate::pure::model::HostId;
+use crate::pure::process::ProcessFigures;
 use crate::pure::time::UtcMillis;
 use crate::report::ReportSettings;
-use crate::store::{CheckIntervals, Reader, RecordedHost, StoreError};
+use crate::store::{CheckIntervals, MonitorCounts, Reader, RecordedHost, StoreError};
 use crate::sys;
 use crate::web::{Body, Handler, Reply, Request, Weight};
 
@@ -163,6 +164,19 @@ pub struct Api {
     on_viewed: Arc<dyn Fn() + Send + Sync>,
     /// Why the monitor in this process cannot write what it measures, if it cannot.
     failure: Arc<dyn Fn() -> Option<String> + Send + Sync>,
+    /// What the monitor in this process has counted, if it runs in this process.
+    counts: Arc<dyn Fn() -> Option<MonitorCounts> + Send + Sync>,
+    reload: Arc<Mutex<ReloadResult>>,
+    /// When the process began, as it was shown last.
+    began_at: Arc<Mutex<Option<f64>>>,
+}
+
+/// The last attempt to read the configuration.
+#[derive(Clone, Copy, Debug)]
+struct ReloadResult {
+    is_successful: bool,
+    /// Of the one that is in force.
+    succeeded_at: UtcMillis,
 }
 
 enum ApiError {
@@ -191,6 +205,12 @@ impl Api {
             readers: Arc::default(),
             on_viewed: Arc::new(on_viewed),
             failure: Arc::new(|| None),
+            counts: Arc::new(|| None),
+            reload: Arc::new(Mutex::new(ReloadResult {
+                is_successful: true,
+                succeeded_at: sys::clocks().utc(),
+            })),
+            began_at: Arc::default(),
         }
     }
 
@@ -202,7 +222,41 @@ impl Api {
         }
     }
 
+    /// `counts` returns what the monitor in this process has counted.
+    pub fn with_counts(
+        self,
+        counts: impl Fn() -> Option<MonitorCounts> + Send + Sync + 'static,
+    ) -> Api {
+        Api {
+            counts: Arc::new(counts),
+            ..self
+        }
+    }
+
+    /// The configuration could not be read again, and the one in force stays.
+    pub fn note_failed_reload(&self) {
+        lock(&self.reload).is_successful = false;
+    }
+
+    fn last_reload(&self) -> ReloadResult {
+        *lock(&self.reload)
+    }
+
+    /// When the process began, in seconds since 1970. It stays the same unless the clock was set.
+    fn process_began_at(&self, process: &ProcessFigures) -> f64 {
+        let now = sys::clocks();
+        let booted = (now.realtime_ns.saturating_sub(now.boottime_ns)) as f64 / 1e9;
+        let began = booted + process.started_after_boot;
+        let mut shown = lock(&self.began_at);
+        let kept = shown.filter(|shown| (began - shown).abs() < 1.0);
+        *shown.insert(kept.unwrap_or(began))
+    }
+
     pub fn set_config(&self, config: ApiConfig) {
+        *lock(&self.reload) = ReloadResult {
+            is_successful: true,
+            succeeded_at: sys::clocks().utc(),
+        };
         *lock(&self.config) = Arc::new(config);
         self.readers.close_idle();
     }

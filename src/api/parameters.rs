@@ -10,6 +10,8 @@ pub(super) struct Parameters<'a> {
     /// The text in place of `ADDRESS` in the path.
     pub path_address: &'a str,
     query: &'a [(String, String)],
+    /// See [`Request::accept`].
+    pub accept: Option<&'a str>,
     /// See [`Request::is_from_other_origin`].
     pub is_from_other_origin: bool,
 }
@@ -22,6 +24,7 @@ impl<'a> Parameters<'a> {
         Parameters {
             path_address,
             query: &request.query,
+            accept: request.accept.as_deref(),
             is_from_other_origin: request.is_from_other_origin,
         }
     }

@@ -297,6 +297,12 @@ commands! {
         /// for the Python original, in local time)
         #[argh(option, arg_name = "format", default = "ExportFormat::Text(Format::Csv)", from_str_fn(export_format))]
         format: ExportFormat,
+        /// with openmetrics: the label job of every series, as in the configuration of Prometheus
+        #[argh(option, arg_name = "name")]
+        job: Option<String>,
+        /// with openmetrics: the label instance of every series, such as monitor.example:8501
+        #[argh(option, arg_name = "name")]
+        instance: Option<String>,
         /// file to write, replaced at the end; must not exist with sqlite (default: standard output)
         #[argh(option, short = 'o', arg_name = "file")]
         output: Option<PathBuf>,

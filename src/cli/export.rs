@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal};
 use std::ops::Range;
 use std::path::Path;
+use std::sync::Arc;
 
 use super::arguments::Export;
 use super::exit::{CliError, CommandStatus};
@@ -12,13 +13,24 @@ use super::progress::ProgressLine;
 use super::recorded;
 use super::startup::configure;
 use super::values::ExportFormat;
-use crate::export::{self, ExportError, Format, Written};
+use crate::export::{self, ExportError, Format, SeriesLabels, Written};
 use crate::pure::phrase::count;
 use crate::pure::time::{LATEST_MS, UtcMillis};
 use crate::store::{Reader, RecordedHost, StoreError, Unreadable};
 
 pub fn run(arguments: &Export) -> Result<CommandStatus, CliError> {
     let span = span(arguments)?;
+    let is_openmetrics = matches!(arguments.format, ExportFormat::Text(Format::OpenMetrics));
+    for (option, value) in [
+        ("--job", &arguments.job),
+        ("--instance", &arguments.instance),
+    ] {
+        if value.is_some() && !is_openmetrics {
+            return Err(CliError::Usage(format!(
+                "export {option}: only --format openmetrics has labels"
+            )));
+        }
+    }
     let to = arguments
         .output
         .as_deref()
@@ -36,8 +48,17 @@ pub fn run(arguments: &Export) -> Result<CommandStatus, CliError> {
     let path = &config.database.path;
     let reader = Reader::open(path)?.ok_or_else(|| recorded::nothing_recorded(path))?;
     let hosts = recorded::hosts(&reader, &config, arguments.host.as_deref())?;
+    let labels = SeriesLabels {
+        fixed: [("job", &arguments.job), ("instance", &arguments.instance)]
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, value.clone()?)))
+            .collect(),
+        configured: (config.hosts.iter())
+            .map(|config| Arc::clone(&config.host))
+            .collect(),
+    };
     let unreadable = match work {
-        Destination::Text(format, to) => write(&reader, &hosts, &span, format, to)?,
+        Destination::Text(format, to) => write(&reader, &hosts, &span, format, &labels, to)?,
         Destination::Original(to) => write_original(&reader, &hosts, &span, to)?,
     };
     match unreadable.first() {
@@ -94,6 +115,7 @@ fn write(
     hosts: &[RecordedHost],
     span: &Range<UtcMillis>,
     format: Format,
+    labels: &SeriesLabels,
     to: Option<&Path>,
 ) -> Result<Vec<Unreadable>, CliError> {
     // Without a progress line where the terminal shows the checks themselves.
@@ -104,9 +126,15 @@ fn write(
         to.is_some() || !io::stdout().is_terminal(),
     )?;
     let mut output = Output::open(to)?;
-    let written = export::write(reader, hosts, span, format, &mut output, &mut |done| {
-        progress.show(done)
-    });
+    let written = export::write(
+        reader,
+        hosts,
+        span,
+        format,
+        labels,
+        &mut output,
+        &mut |done| progress.show(done),
+    );
     let Written { checks, unreadable } = written.map_err(|error| match error {
         ExportError::Store(error) => CliError::Store(error),
         ExportError::Output(cause) => output.write_error(cause),

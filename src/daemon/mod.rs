@@ -245,10 +245,19 @@ impl Monitor {
     fn finish_reload(&mut self, reloaded: Reloaded) {
         match reloaded {
             Ok(new) => self.apply(new),
-            Err(reason) => log::error!("{reason}; the running configuration stays"),
+            Err(reason) => {
+                log::error!("{reason}; the running configuration stays");
+                self.note_failed_reload();
+            }
         }
         sys::release_memory();
         sys::reread_zone();
+    }
+
+    fn note_failed_reload(&self) {
+        if let Some(dashboard) = &self.dashboard {
+            dashboard.note_failed_reload();
+        }
     }
 
     /// Applies a new configuration, except for what needs a restart.

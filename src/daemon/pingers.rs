@@ -8,6 +8,7 @@ use super::error::DaemonError;
 use crate::config::{Config, HostConfig};
 use crate::net::{RepliesBeyond, ThisMachine};
 use crate::pinger::{Pinger, PingerEvent, ProbeSettings};
+use crate::pure::model::Host;
 use crate::pure::phrase::count;
 use crate::pure::time::Schedule;
 use crate::stop::Stop;
@@ -81,7 +82,7 @@ impl Pingers {
     fn deliver_events_of(&self, config: &HostConfig) -> impl FnMut(PingerEvent) + use<> {
         let (writer, witness) = (self.writer.clone(), self.witness.clone());
         let (host, mut lost) = (Arc::clone(&config.host), 0);
-        move |event| match (deliver(event, &writer, &witness), lost) {
+        move |event| match (deliver(&host, event, &writer, &witness), lost) {
             (true, 0) => {}
             (true, _) => {
                 log::info!(
@@ -154,7 +155,12 @@ impl Pingers {
 }
 
 /// `false` when the event is lost.
-fn deliver(event: PingerEvent, writer: &WriterHandle, witness: &WitnessHandle) -> bool {
+fn deliver(
+    host: &Host,
+    event: PingerEvent,
+    writer: &WriterHandle,
+    witness: &WitnessHandle,
+) -> bool {
     match event {
         PingerEvent::Check(result) => writer.record(result),
         PingerEvent::Probe(probe) => writer.record(Record::Probe(probe)),
@@ -162,6 +168,10 @@ fn deliver(event: PingerEvent, writer: &WriterHandle, witness: &WitnessHandle) -
             writer.record(Record::Interruption(interruption))
         }
         PingerEvent::Unsent(unsent) => writer.record(Record::Unsent(unsent)),
+        PingerEvent::Skipped(ticks) => {
+            writer.note_skipped(host, ticks);
+            true
+        }
         PingerEvent::HostEvent(event) => {
             witness.host_event(event);
             true

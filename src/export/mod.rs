@@ -9,6 +9,8 @@ use std::fmt;
 use std::io::{self, Write};
 use std::ops::Range;
 
+pub use openmetrics::SeriesLabels;
+
 use crate::pure::time::UtcMillis;
 use crate::store::{Reader, RecordedHost, StoreError, Unreadable};
 
@@ -57,12 +59,13 @@ pub struct Written {
 }
 
 /// Writes the checks of hosts within a span, oldest first. `progress` is called with the number of
-/// checks written so far.
+/// checks written so far; `labels` are those of OpenMetrics.
 pub fn write(
     reader: &Reader,
     hosts: &[RecordedHost],
     span: &Range<UtcMillis>,
     format: Format,
+    labels: &SeriesLabels,
     out: &mut dyn Write,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Written, ExportError> {
@@ -77,6 +80,6 @@ pub fn write(
             progress,
         ),
         Format::JsonLines => rows::write(reader, hosts, span, rows::json_line, "", out, progress),
-        Format::OpenMetrics => openmetrics::write(reader, hosts, span, out, progress),
+        Format::OpenMetrics => openmetrics::write(reader, hosts, span, labels, out, progress),
     }
 }

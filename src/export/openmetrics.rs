@@ -1,54 +1,159 @@
-//! OpenMetrics 1.0: gauges with the names and labels of `/metrics`, and a sample for each check at
-//! its time. Each metric family must be contiguous, so the checks are read once for each family.
+//! OpenMetrics 1.0: a sample for each check at its time, with the names and labels of `/metrics`, so that
+//! Prometheus continues what is exported with what it scrapes. Each metric family must be contiguous, so
+//! the checks are read once for each family.
 
+use std::fmt::Write as _;
 use std::io::Write;
 use std::ops::Range;
+use std::sync::Arc;
 
 use super::{ExportError, Written};
+use crate::pure::address::{IpVersion, Source};
+use crate::pure::model::{Host, State};
+use crate::pure::series::{LIMIT_LABELS, host_labels, label, state_label};
 use crate::pure::time::UtcMillis;
+use crate::pure::totals::HostTotals;
 use crate::store::{Checks, Reader, RecordedCheck, RecordedHost};
 
-/// Name, unit, help text, and the value of a check.
-type Family = (
-    &'static str,
-    &'static str,
-    &'static str,
-    fn(&RecordedCheck) -> Option<f64>,
-);
+/// What distinguishes the series beside their hosts.
+#[derive(Clone, Debug, Default)]
+pub struct SeriesLabels {
+    /// `job` and `instance`, as far as they are given.
+    pub fixed: Vec<(&'static str, String)>,
+    /// The configured hosts: which of them `/metrics` shows with their source depends on the others.
+    pub configured: Vec<Arc<Host>>,
+}
 
-const FAMILIES: [Family; 6] = [
-    (
-        "success",
+struct Family {
+    /// Without the suffix of its samples.
+    name: &'static str,
+    kind: &'static str,
+    unit: &'static str,
+    help: &'static str,
+    samples: Of,
+}
+
+/// What makes the samples of a check.
+enum Of {
+    Check(fn(&RecordedCheck) -> Option<f64>),
+    /// From the counts up to the check.
+    Totals(fn(&HostTotals, &mut Samples<'_>)),
+}
+
+const fn gauge(
+    name: &'static str,
+    unit: &'static str,
+    help: &'static str,
+    value: fn(&RecordedCheck) -> Option<f64>,
+) -> Family {
+    Family {
+        name,
+        kind: "gauge",
+        unit,
+        help,
+        samples: Of::Check(value),
+    }
+}
+
+const fn of_totals(
+    name: &'static str,
+    kind: &'static str,
+    unit: &'static str,
+    help: &'static str,
+    samples: fn(&HostTotals, &mut Samples<'_>),
+) -> Family {
+    Family {
+        name,
+        kind,
+        unit,
+        help,
+        samples: Of::Totals(samples),
+    }
+}
+
+const FAMILIES: [Family; 11] = [
+    gauge(
+        "ace_check_success_ratio",
         "ratio",
         "Share of the check's pings that were answered.",
         |check| Some(check.success_rate() / 100.0),
     ),
-    (
-        "rtt_min",
+    gauge(
+        "ace_check_rtt_min_seconds",
         "seconds",
         "Minimum round-trip time of the check.",
         |check| seconds(check.min_us),
     ),
-    (
-        "rtt_avg",
+    gauge(
+        "ace_check_rtt_avg_seconds",
         "seconds",
         "Mean round-trip time of the check.",
         |check| seconds(check.avg_us),
     ),
-    (
-        "rtt_max",
+    gauge(
+        "ace_check_rtt_max_seconds",
         "seconds",
         "Maximum round-trip time of the check.",
         |check| seconds(check.max_us),
     ),
-    ("sent", "pings", "Pings that were sent.", |check| {
-        Some(check.sent as f64)
-    }),
-    (
-        "received",
+    gauge(
+        "ace_check_sent_pings",
+        "pings",
+        "Pings that were sent.",
+        |check| Some(check.sent as f64),
+    ),
+    gauge(
+        "ace_check_received_pings",
         "pings",
         "Pings that were answered in time.",
         |check| Some(check.received as f64),
+    ),
+    gauge(
+        "ace_host_up",
+        "",
+        "1 when any ping of the check was answered, 0 when none was.",
+        |check| Some(f64::from(u8::from(check.state != State::Down))),
+    ),
+    of_totals(
+        "ace_pings_sent",
+        "counter",
+        "",
+        "Pings of recorded checks that were sent; probes between checks are none.",
+        |totals, out| out.add("_total", "", totals.sent),
+    ),
+    of_totals(
+        "ace_pings_lost",
+        "counter",
+        "",
+        "Sent pings of recorded checks without a reply in time.",
+        |totals, out| out.add("_total", "", totals.lost),
+    ),
+    of_totals(
+        "ace_checks",
+        "counter",
+        "",
+        "Recorded checks by their result, without those that could not be made.",
+        |totals, out| {
+            let of_states = State::ALL.into_iter().zip(totals.checks);
+            for (state, checks) in of_states.filter(|(state, _)| *state != State::NotMeasured) {
+                out.add("_total", state_label(state), checks);
+            }
+        },
+    ),
+    of_totals(
+        "ace_ping_rtt_seconds",
+        "histogram",
+        "seconds",
+        "Round-trip times of answered pings.",
+        |totals, out| {
+            let mut up_to = 0u64;
+            for (limit, replies) in LIMIT_LABELS.iter().zip(totals.rtts) {
+                up_to = up_to.saturating_add(replies);
+                out.add("_bucket", limit, up_to);
+            }
+            out.add("_sum", "", totals.rtt_sum_us as f64 / 1e6);
+            out.add("_count", "", up_to);
+        },
     ),
 ];
 
@@ -56,28 +161,99 @@ fn seconds(us: Option<u32>) -> Option<f64> {
     us.map(|us| f64::from(us) / 1e6)
 }
 
+/// Takes the samples of one check.
+struct Samples<'a> {
+    name: &'a str,
+    labels: &'a str,
+    at: UtcMillis,
+    lines: &'a mut String,
+}
+
+impl Samples<'_> {
+    fn add(&mut self, suffix: &str, label: &str, value: impl std::fmt::Display) {
+        let (name, labels) = (self.name, self.labels);
+        let comma = if label.is_empty() { "" } else { "," };
+        let (seconds, ms) = (self.at.0.div_euclid(1000), self.at.0.rem_euclid(1000));
+        let _ = writeln!(
+            self.lines,
+            "{name}{suffix}{{{labels}{comma}{label}}} {value} {seconds}.{ms:03}"
+        );
+    }
+}
+
+/// Hosts with equal labels, which are one series.
+struct Series {
+    labels: String,
+    hosts: Vec<RecordedHost>,
+    /// What was counted before the first check that is exported.
+    before: HostTotals,
+}
+
+impl SeriesLabels {
+    fn of(&self, host: &RecordedHost, all: &[RecordedHost]) -> String {
+        let key = (host.name.as_str(), host.address.as_str(), host.family);
+        let mut labels = String::new();
+        for (name, value) in &self.fixed {
+            labels.push_str(&label(name, value));
+            labels.push(',');
+        }
+        let source = host.source.as_ref();
+        let source = source.filter(|source| self.is_shown(key, source, all));
+        labels.push_str(&host_labels(key.0, key.1, key.2, source));
+        labels
+    }
+
+    /// Whether a source distinguishes its host from another one: as in `/metrics` where it is
+    /// configured.
+    fn is_shown(
+        &self,
+        key: (&str, &str, Option<IpVersion>),
+        source: &Source,
+        all: &[RecordedHost],
+    ) -> bool {
+        let same =
+            |host: &&Arc<Host>| (host.name.as_str(), host.address.as_str(), host.family) == key;
+        let configured: Vec<_> = self.configured.iter().filter(same).collect();
+        if configured
+            .iter()
+            .any(|host| host.source.as_ref() == Some(source))
+        {
+            return configured.len() > 1;
+        }
+        let recorded = all
+            .iter()
+            .filter(|host| (host.name.as_str(), host.address.as_str(), host.family) == key);
+        recorded.count() > 1
+    }
+}
+
 pub fn write(
     reader: &Reader,
     hosts: &[RecordedHost],
     span: &Range<UtcMillis>,
+    labels: &SeriesLabels,
     out: &mut dyn Write,
     progress: &mut dyn FnMut(u64),
 ) -> Result<Written, ExportError> {
+    let all = all_series(reader, hosts, span, labels)?;
     let (mut done, mut read, mut unreadable) = (0, 0u64, Vec::new());
-    for (number, (name, unit, help, value)) in FAMILIES.iter().enumerate() {
-        let name = format!("ace_check_{name}_{unit}");
-        write!(
-            out,
-            "# TYPE {name} gauge\n# UNIT {name} {unit}\n# HELP {name} {help}\n"
-        )?;
-        // Hosts that differ only in their version of IP have the same labels: one series.
-        for series in hosts.chunk_by(|a, b| (&a.name, &a.address) == (&b.name, &b.address)) {
-            let labels = format!(
-                "{{host=\"{}\",address=\"{}\"}}",
-                escape(&series[0].name),
-                escape(&series[0].address)
-            );
-            let mut checks = Checks::oldest_first(series.to_vec(), span);
+    let mut lines = String::new();
+    for (number, family) in FAMILIES.iter().enumerate() {
+        let Family {
+            name,
+            kind,
+            unit,
+            help,
+            ..
+        } = family;
+        writeln!(out, "# TYPE {name} {kind}")?;
+        if !unit.is_empty() {
+            writeln!(out, "# UNIT {name} {unit}")?;
+        }
+        writeln!(out, "# HELP {name} {help}")?;
+        for series in &all {
+            let mut checks = Checks::oldest_first(series.hosts.clone(), span);
+            let mut totals = series.before.clone();
             let mut newest = None;
             while let Some(check) = checks.next(reader)? {
                 read += 1;
@@ -85,18 +261,29 @@ pub fn write(
                     progress(read / FAMILIES.len() as u64);
                 }
                 done += u64::from(number == 0);
+                if matches!(family.samples, Of::Totals(_)) {
+                    check.add_to(&mut totals);
+                }
                 // Timestamps of a series must increase.
-                let Some(value) = value(&check).filter(|_| newest < Some(check.checked_at)) else {
+                if newest >= Some(check.checked_at) {
                     continue;
+                }
+                let mut samples = Samples {
+                    name,
+                    labels: &series.labels,
+                    at: check.checked_at,
+                    lines: &mut lines,
                 };
+                match &family.samples {
+                    Of::Check(value) => {
+                        let Some(value) = value(&check) else { continue };
+                        samples.add("", "", value);
+                    }
+                    Of::Totals(add) => add(&totals, &mut samples),
+                }
                 newest = Some(check.checked_at);
-                let at = check.checked_at.0;
-                writeln!(
-                    out,
-                    "{name}{labels} {value} {}.{:03}",
-                    at.div_euclid(1000),
-                    at.rem_euclid(1000)
-                )?;
+                out.write_all(lines.as_bytes())?;
+                lines.clear();
             }
             if number == 0 {
                 unreadable.extend(checks.unreadable(reader, span)?);
@@ -110,9 +297,27 @@ pub fn write(
     })
 }
 
-/// Escapes a label's value: backslash, quote and line feed.
-fn escape(text: &str) -> String {
-    text.replace('\\', "\\\\")
-        .replace('"', "\\\"")
-        .replace('\n', "\\n")
+fn all_series(
+    reader: &Reader,
+    hosts: &[RecordedHost],
+    span: &Range<UtcMillis>,
+    labels: &SeriesLabels,
+) -> Result<Vec<Series>, ExportError> {
+    let mut all: Vec<Series> = Vec::new();
+    for host in hosts {
+        let before = reader.totals_before(host.id, span.start)?;
+        let own = labels.of(host, hosts);
+        match all.iter_mut().find(|series| series.labels == own) {
+            Some(series) => {
+                series.before.merge_checks(&before);
+                series.hosts.push(host.clone());
+            }
+            None => all.push(Series {
+                labels: own,
+                hosts: vec![host.clone()],
+                before,
+            }),
+        }
+    }
+    Ok(all)
 }

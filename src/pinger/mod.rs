@@ -54,6 +54,8 @@ pub enum PingerEvent {
     /// A span in which this thread did not run.
     Interruption(Interruption),
     Unsent(Unsent),
+    /// So many checks were due while the one before was still being made.
+    Skipped(u64),
     /// For the witness.
     HostEvent(HostEvent),
 }
@@ -196,7 +198,11 @@ impl<M: Machine> Pinger<M> {
             }
             let next = schedule.next_check(began, last_run.monotonic);
             if !is_first {
-                skipped_ticks.log(&self.config.host, schedule.ticks_between(tick, next));
+                let skipped = schedule.ticks_between(tick, next);
+                skipped_ticks.log(&self.config.host, skipped);
+                if skipped > 0 {
+                    deliver(PingerEvent::Skipped(skipped));
+                }
             }
             is_first = false;
             tick = next;

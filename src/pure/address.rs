@@ -41,6 +41,15 @@ impl IpVersion {
         family.is_none_or(|version| version == IpVersion::of(ip))
     }
 
+    /// A family as the configuration writes it.
+    pub fn family_word(family: Option<IpVersion>) -> &'static str {
+        match family {
+            Some(IpVersion::V4) => "4",
+            Some(IpVersion::V6) => "6",
+            None => "any",
+        }
+    }
+
     /// The column `host.family`: 4, 6, or 0 where a host may use either version.
     pub fn family_column(family: Option<IpVersion>) -> i64 {
         family.map_or(0, IpVersion::number)

@@ -3,7 +3,7 @@
 
 use std::cmp::Ordering;
 
-use crate::pure::address::{IpVersion, Source};
+use crate::pure::address::{HostAddress, IpVersion, Source};
 
 /// What identifies a host. Its name may change.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -12,6 +12,9 @@ pub struct HostIdentity<'a> {
     pub family: Option<IpVersion>,
     pub source: Option<&'a Source>,
 }
+
+/// Address, family and source of a host, by which it is found in a map.
+pub type OwnedIdentity = (HostAddress, Option<IpVersion>, Option<Source>);
 
 impl HostIdentity<'_> {
     /// Whether both are the same host: case does not matter in an address.

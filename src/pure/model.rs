@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use crate::pure::address::{HostAddress, IpVersion, Source};
 use crate::pure::cause::NetworkPosition;
-use crate::pure::host_key::HostIdentity;
+use crate::pure::host_key::{HostIdentity, OwnedIdentity};
 use crate::pure::link::Link;
 use crate::pure::stats;
 use crate::pure::time::UtcMillis;
@@ -109,6 +109,10 @@ impl Host {
             family: self.family,
             source: self.source.as_ref(),
         }
+    }
+
+    pub fn owned_identity(&self) -> OwnedIdentity {
+        (self.address.clone(), self.family, self.source.clone())
     }
 }
 
@@ -210,6 +214,15 @@ impl Thresholds {
 }
 
 impl State {
+    /// The best first, and last the one of which nothing is known.
+    pub const ALL: [State; 5] = [
+        State::Up,
+        State::Degraded,
+        State::Poor,
+        State::Down,
+        State::NotMeasured,
+    ];
+
     /// As written in JSON and SQL.
     pub fn as_str(self) -> &'static str {
         match self {

@@ -77,6 +77,18 @@ pub fn obstacle(path: &Path) -> Option<io::Error> {
     obstacle
 }
 
+/// The sizes of a database and its write-ahead log, as far as there are any.
+pub fn database_sizes(path: &Path) -> Vec<(&'static str, u64)> {
+    let size = |(name, suffix)| {
+        let file = with_suffix(&linked_to(path), suffix);
+        Some((name, std::fs::metadata(file).ok()?.len()))
+    };
+    [("main", ""), ("wal", "-wal")]
+        .into_iter()
+        .filter_map(size)
+        .collect()
+}
+
 /// Unique on this machine.
 pub fn database_id(path: &Path) -> String {
     std::fs::metadata(path).map_or_else(

@@ -465,4 +465,12 @@ create table damage(
     found_at integer not null,
     what     text not null
 );
+", "
+-- What was counted of each host over the life of the file, for /metrics: retention does not lower it. counted_until: the
+-- newest check that is in it. totals: as encoded by totals.rs.
+create table host_total(
+    host_id       integer primary key,
+    counted_until integer not null,
+    totals        blob not null
+);
 "];

@@ -4,6 +4,7 @@
 //! compiled, not run.
 
 use crate::pure::address::IpVersion;
+use crate::pure::process::ProcessFigures;
 use std::ffi::CStr;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, PipeReader, PipeWriter, Write};
@@ -53,6 +54,11 @@ pub fn is_clock_synchronised() -> bool {
 
 /// Not known here.
 pub fn boot_id() -> Option<String> {
+    None
+}
+
+/// Not known here: there is no /proc.
+pub fn process_figures() -> Option<ProcessFigures> {
     None
 }
 

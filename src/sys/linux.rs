@@ -2,6 +2,7 @@
 //! linux_receive.rs reads from sockets.
 
 use crate::pure::address::IpVersion;
+use crate::pure::process::{ProcessFigures, max_files};
 use std::fs::File;
 use std::io;
 use std::mem;
@@ -62,6 +63,23 @@ pub fn is_clock_synchronised() -> bool {
 pub fn boot_id() -> Option<String> {
     let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
     Some(id.trim().to_string())
+}
+
+/// Figures of this process. `None` where /proc is not to be read.
+pub fn process_figures() -> Option<ProcessFigures> {
+    let stat = std::fs::read_to_string("/proc/self/stat").ok()?;
+    let limits = std::fs::read_to_string("/proc/self/limits").unwrap_or_default();
+    let files = std::fs::read_dir("/proc/self/fd").ok();
+    // SAFETY: these two have no memory of ours.
+    let [ticks, page] = [libc::_SC_CLK_TCK, libc::_SC_PAGESIZE]
+        .map(|name| u64::try_from(unsafe { libc::sysconf(name) }).unwrap_or(0));
+    let figures = ProcessFigures::of_stat(&stat, ticks, page)?;
+    Some(ProcessFigures {
+        // Without that of the folder.
+        open_files: files.map(|files| (files.count() as u64).saturating_sub(1)),
+        max_files: max_files(&limits),
+        ..figures
+    })
 }
 
 /// Fills the bytes with random numbers from the kernel; returns whether it succeeded.

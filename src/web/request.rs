@@ -17,6 +17,8 @@ pub struct Request {
     /// Decoded names and values in their order; names may repeat.
     pub query: Vec<(String, String)>,
     pub if_none_match: Option<String>,
+    /// Which content types the client takes, with weights.
+    pub accept: Option<String>,
     /// Whether a page of another origin makes a browser request this. A page of this server, a user
     /// who enters the address, and a program do not.
     pub is_from_other_origin: bool,
@@ -169,14 +171,16 @@ fn parse_request(
     let query = parse_query(raw_query.unwrap_or_default()).ok_or(Refusal::Malformed(
         "the query has a broken percent-encoding",
     ))?;
-    let known: Vec<_> = headers
-        .all("if-none-match")
-        .map(String::from_utf8_lossy)
-        .collect();
+    // A header that is repeated is one list: RFC 9110, section 5.3.
+    let list = |name| {
+        let values: Vec<_> = headers.all(name).map(String::from_utf8_lossy).collect();
+        (!values.is_empty()).then(|| values.join(", "))
+    };
     Ok(Request {
         path,
         query,
-        if_none_match: (!known.is_empty()).then(|| known.join(", ")),
+        if_none_match: list("if-none-match"),
+        accept: list("accept"),
         is_from_other_origin: is_from_other_origin(headers, host.as_deref()),
     })
 }

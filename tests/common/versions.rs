@@ -4,7 +4,7 @@
 pub const TO_SECOND_VERSION: &str = "
         create table h as select id, address, family, name, up_rate, degraded_rate, latency_limit_us, ping_spacing_ms from host;
         drop table unsent; alter table check_note drop column sent_after_ms; alter table doubt drop column silent_since;
-        drop table loss; drop table damage; drop index outage_events_by_host_id;
+        drop table loss; drop table damage; drop table host_total; drop index outage_events_by_host_id;
         alter table outage_events drop column removed; drop trigger host_renamed; drop table former_name;
         drop table host;
         create table host(id integer primary key, address text not null, family integer not null default 0, name text not null,

@@ -442,6 +442,7 @@ fn answer_all(path: &Path) -> Result<(), String> {
             path: address.into(),
             query: pairs.map(|(k, v)| (k.into(), v.into())).collect(),
             if_none_match: None,
+            accept: None,
             is_from_other_origin: false,
         });
         // By the clock of this machine the newest check is old.

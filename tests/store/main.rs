@@ -16,6 +16,7 @@ mod retention;
 mod rollup;
 mod rollup_day;
 mod sqlite;
+mod totals;
 mod view;
 mod writer;
 

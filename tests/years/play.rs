@@ -232,6 +232,7 @@ fn ping(
             PingerEvent::Interruption(interruption) => record(Record::Interruption(interruption)),
             PingerEvent::Unsent(unsent) => record(Record::Unsent(unsent)),
             PingerEvent::HostEvent(event) => Made::Host(event),
+            PingerEvent::Skipped(_) => return,
         };
         made.push((machine.now(), event));
     });

@@ -7,9 +7,9 @@ use ace_connection_logger::pure::cause::Cause;
 use ace_connection_logger::pure::incident::GroupingRules;
 use ace_connection_logger::pure::model::{EventKind, HostId};
 use ace_connection_logger::pure::time::UtcMillis;
-use ace_connection_logger::store::{Gap, OutageEvent, OutageFilter, Reader};
+use ace_connection_logger::store::{Database, Gap, OutageEvent, OutageFilter, Reader};
 
-use super::play::{Played, Run};
+use super::play::{self, Played, Run};
 use super::scenario::{Place, Scenario, What};
 use super::truth::{self, Class, Span};
 use super::world::{BEGIN_MS, MS};
@@ -59,6 +59,8 @@ pub fn compare(scenario: &Scenario, played: &Played, path: &Path) -> Vec<String>
     }
     judge.checks(path);
     judge.notices(path);
+    // Last: it begins another run.
+    judge.counters(path, end);
     judge.wrong
 }
 
@@ -369,6 +371,48 @@ impl Judge<'_> {
                 &format!("a check is dated {by:.3} s after its end,"),
                 *made,
             );
+        }
+    }
+
+    /// What `/metrics` counts when the next run begins is what the rows have.
+    fn counters(&mut self, path: &Path, end: UtcMillis) {
+        const COUNTS: &str = "select (select coalesce(sum(sent), 0) from check_result where host_id = h.id),
+               (select coalesce(sum(sent - received), 0) from check_result where host_id = h.id),
+               (select count(*) from check_result where host_id = h.id),
+               (select count(*) from not_measured_check where host_id = h.id),
+               (select count(*) from outage_events where host_id = h.id and event_type = 'outage' and end_time is not null)
+          from host h where name = ?1";
+        let opened = Database::open(path, &mut |_, _| ()).expect("a database");
+        let mut database = opened.database;
+        database.begin_run(end, true).expect("a run");
+        let counts = database.counts();
+        drop(database);
+        let database = rusqlite::Connection::open(path).expect("the database");
+        for (identity, totals) in &counts.totals.expect("they were read") {
+            let index = (0..self.scenario.hosts.len()).find(|index| {
+                let config = &play::host_configs(self.scenario, &self.played.world)[*index];
+                config.host.owned_identity() == *identity
+            });
+            let index = index.expect("a host of the scenario");
+            let recorded: [u64; 5] = database
+                .query_row(COUNTS, [format!("host {index}")], |row| {
+                    let number = |column| row.get::<_, i64>(column).map(i64::unsigned_abs);
+                    Ok([number(0)?, number(1)?, number(2)?, number(3)?, number(4)?])
+                })
+                .expect("a host");
+            let [measured @ .., not_measured] = totals.checks;
+            let outages = totals.outages.iter().map(|outages| outages.count);
+            let counted = [
+                totals.sent,
+                totals.lost,
+                measured.iter().sum(),
+                not_measured,
+                outages.sum(),
+            ];
+            if counted != recorded {
+                let what = format!("{counted:?} is counted, and {recorded:?} recorded,");
+                self.say(index, &what, self.scenario.length * MS);
+            }
         }
     }
 

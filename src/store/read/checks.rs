@@ -13,6 +13,7 @@ use crate::pure::model::{State, Thresholds};
 use crate::pure::stats;
 use crate::pure::sums::CheckSums;
 use crate::pure::time::{HOUR_MS, UtcMillis};
+use crate::pure::totals::HostTotals;
 use crate::store::columns::{latencies, pings, text, value};
 use crate::store::error::{StoreError, is_damage};
 use crate::store::rollup::missing::missing_checks;
@@ -41,6 +42,18 @@ impl RecordedCheck {
     /// 0 to 100.
     pub fn success_rate(&self) -> f64 {
         stats::success_rate(self.sent, self.received)
+    }
+
+    /// Adds it as it is counted for `/metrics`.
+    pub fn add_to(&self, totals: &mut HostTotals) {
+        let number = |number: i64| u64::try_from(number).unwrap_or(0);
+        totals.add_measured(
+            number(self.sent),
+            number(self.received),
+            self.state,
+            self.rtts_us.as_deref(),
+            self.avg_us,
+        );
     }
 
     /// Pings that were not answered.

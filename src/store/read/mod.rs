@@ -14,5 +14,6 @@ pub mod latest;
 pub mod measured;
 pub mod reader;
 pub mod runs;
+pub mod totals;
 pub mod unreadable;
 pub mod waiting;

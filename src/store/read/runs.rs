@@ -33,7 +33,8 @@ impl Reader {
                 alive_at: row.get(1)?,
                 stopped_at,
                 was_killed: stopped_at.is_none() && is_held(self.path()) == Some(false),
-                behind_ms: length_ms(row, 3).unwrap_or(0),
+                // It is never less, but in a damaged file.
+                behind_ms: length_ms(row, 3).unwrap_or(0).max(0),
             })
         })
     }

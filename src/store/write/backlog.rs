@@ -33,6 +33,8 @@ pub struct Backlog {
     queued_records: AtomicUsize,
     /// Received and not written, and those that had to be dropped.
     unwritten: AtomicUsize,
+    /// Those that had to be dropped.
+    dropped: AtomicUsize,
     /// Why they cannot be written.
     failure: Mutex<Option<String>>,
 }
@@ -54,8 +56,16 @@ impl Backlog {
             .fetch_sub(usize::from(is_record), Ordering::Relaxed);
     }
 
-    pub fn set_unwritten(&self, records: usize) {
+    /// `dropped` of the records had to be dropped.
+    pub fn set_unwritten(&self, records: usize, dropped: usize) {
         self.unwritten.store(records, Ordering::Relaxed);
+        self.dropped.store(dropped, Ordering::Relaxed);
+    }
+
+    /// How many records are not written yet.
+    pub fn waiting(&self) -> usize {
+        let dropped = self.dropped.load(Ordering::Relaxed);
+        self.at_risk().saturating_sub(dropped)
     }
 
     /// How many records are lost if the process ends now.

@@ -14,7 +14,7 @@ use serde_json::Value;
 use std::ops::RangeInclusive;
 
 /// Later times than 2100-01-01 were not measured: only a damaged or foreign row has them.
-const NEVER_MEASURED: UtcMillis = UtcMillis(4_102_444_800_000);
+pub const NEVER_MEASURED: UtcMillis = UtcMillis(4_102_444_800_000);
 
 /// The newest instant at which something was measured or a monitor ran, before `end`.
 pub fn newest_on_record(

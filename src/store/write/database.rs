@@ -10,10 +10,12 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::checks::insert;
 use super::clock;
+use super::counters::MonitorCounts;
 use super::hosts::{HostSettings, KnownHosts, host_id};
 use super::notices::{self, Notices, PendingNotices};
 use super::outages::{Changed, Outages};
 use super::record::{Record, RunState};
+use super::totals::{Added, Totals};
 use super::{ledger, runs, surroundings};
 use crate::clock::{Clock, SystemClock};
 use crate::pure::model::{AlertKinds, CheckResult};
@@ -63,6 +65,7 @@ pub struct Database {
     pending_notices: PendingNotices,
     /// Whether an event began or ended, or a notice was sent, since [`Database::take_new_events`].
     has_new_events: bool,
+    pub(super) totals: Totals,
     /// A sentence about damage and the file that was set aside, until its notice is written.
     damage: Option<(String, Option<PathBuf>)>,
 }
@@ -157,6 +160,7 @@ impl Database {
             outage_rules: OutageRules::default(),
             pending_notices: PendingNotices::default(),
             has_new_events: false,
+            totals: Totals::default(),
             damage: None,
         }
     }
@@ -168,6 +172,11 @@ impl Database {
     /// Uses other clocks than those of this machine: for a simulation.
     pub fn set_clock(&mut self, clock: Arc<dyn Clock>) {
         self.clock = clock;
+    }
+
+    /// What `/metrics` counts of each host.
+    pub fn counts(&self) -> MonitorCounts {
+        self.totals.counters.counts(0)
     }
 
     pub(super) fn run_id(&self) -> Option<i64> {
@@ -195,6 +204,8 @@ impl Database {
             let transaction = self
                 .connection
                 .transaction_with_behavior(TransactionBehavior::Immediate)?;
+            // Before times are corrected: what is stored names the times of before.
+            self.totals.read(&transaction);
             runs::correct_before(&transaction, &*clock, now)?;
             let mut newest = clock::newest_on_record(&transaction, None)?;
             if newest > Some(now) && clock::take_back_lead(&transaction, now, None)? > 0 {
@@ -202,11 +213,18 @@ impl Database {
             }
             let run_clock = RunClock::start(started, newest, is_synchronised);
             let run_id = runs::insert(&transaction, &*clock, &run_clock, started, now)?;
+            self.totals.store_all(&transaction)?;
             transaction.commit()?;
+            self.totals.note_stored();
             Ok((run_id, run_clock))
         };
         let (run_id, run_clock) = begin().map_err(|cause| self.failed("writing", cause))?;
         (self.run_id, self.run_clock) = (Some(run_id), run_clock);
+        // What a killed run committed is on the disk, too.
+        if let Err(error) = self.sync() {
+            log::debug!("{}: {error}", self.path.display());
+        }
+        self.totals.publish();
         Ok(())
     }
 
@@ -220,7 +238,9 @@ impl Database {
                 .transaction_with_behavior(TransactionBehavior::Immediate)?;
             clock::take_back_lead(&transaction, now, run_id)?;
             let newest = clock::newest_on_record(&transaction, Some(started))?;
+            self.totals.store_all(&transaction)?;
             transaction.commit()?;
+            self.totals.note_stored();
             Ok(newest)
         };
         let newest = write().map_err(|cause| self.failed("writing", cause))?;
@@ -270,6 +290,7 @@ impl Database {
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut outages = Outages::read(&transaction, self.outage_rules, now)?;
         let mut notices = Notices::new(&transaction, self.pending_notices, now);
+        let mut added = Added::default();
         for record in records {
             match record {
                 Record::Check(result) => {
@@ -298,6 +319,7 @@ impl Database {
                         Some(settings),
                     )?;
                     let written_at = insert(&transaction, host_id, result)?;
+                    added.check(host_id, result);
                     // Not cached between commits: another process may have made the roll-up
                     // meanwhile.
                     mark_stale(&transaction, host_id, written_at.hour())?;
@@ -326,6 +348,8 @@ impl Database {
         }
         notices.add_changes(&outages.changed);
         surroundings::record(&transaction, scene, &outages, &mut notices, now)?;
+        // After the causes were judged.
+        added.outages(&transaction, &outages.changed)?;
         if let Some((sentence, aside)) = &self.damage {
             notices.database(sentence, aside.as_deref());
         }
@@ -337,8 +361,10 @@ impl Database {
                 .any(|record| matches!(record, Record::Notice(_)));
         let has_notices = notices.write()?;
         make_due(&transaction, now.hour())?;
+        let is_stopped = run == RunState::Stopped;
+        let totals = &self.totals;
+        totals.store_if_due(&transaction, &mut added, now.hour(), is_stopped)?;
         if let Some(run_id) = self.run_id {
-            let is_stopped = run == RunState::Stopped;
             runs::note_alive(
                 &transaction,
                 &*self.clock,
@@ -349,6 +375,7 @@ impl Database {
             )?;
         }
         transaction.commit()?;
+        self.totals.add(added);
         self.damage = None;
         self.pending_notices.note(has_notices);
         self.has_new_events |= has_events;
@@ -373,7 +400,9 @@ impl Database {
             if let (true, Some(run_id)) = (is_of_whole_run, run_id) {
                 runs::correct_others(&transaction, &*clock, step, run_id)?;
             }
+            self.totals.store_all(&transaction)?;
             transaction.commit()?;
+            self.totals.note_stored();
             Ok(moved)
         };
         write().map_err(|cause| self.failed("writing", cause))
@@ -443,6 +472,10 @@ impl Database {
 
     pub(in crate::store) fn connection(&mut self) -> &mut Connection {
         &mut self.connection
+    }
+
+    pub(super) fn connection_and_totals(&mut self) -> (&mut Connection, &mut Totals) {
+        (&mut self.connection, &mut self.totals)
     }
 
     pub(in crate::store) fn failed(

@@ -117,11 +117,19 @@ impl Database {
         &mut self,
         last_silence: impl Fn(&OpenOutage) -> Option<Option<UtcMillis>>,
     ) -> Result<(), StoreError> {
-        let connection = self.connection();
+        let (connection, totals) = self.connection_and_totals();
         let ended = OpenOutage::all(connection).and_then(|open| {
-            open.iter()
-                .filter_map(|outage| Some((outage, last_silence(outage)?)))
-                .try_for_each(|(outage, last_silence)| outage.end(connection, last_silence))
+            let ended = open
+                .iter()
+                .filter_map(|outage| Some((outage, last_silence(outage)?)));
+            let ended: Vec<_> = ended.collect();
+            if ended.is_empty() {
+                return Ok(());
+            }
+            ended
+                .into_iter()
+                .try_for_each(|(outage, last_silence)| outage.end(connection, last_silence))?;
+            totals.recount_outages(connection)
         });
         ended.map_err(|cause| self.failed("writing", cause))
     }

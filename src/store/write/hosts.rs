@@ -4,14 +4,14 @@ use std::collections::HashMap;
 
 use rusqlite::{Connection, Transaction, params};
 
-use crate::pure::address::{HostAddress, IpVersion, Source};
+use crate::pure::host_key::OwnedIdentity;
 use crate::pure::model::{Host, HostId, Thresholds};
 use crate::pure::time::UtcMillis;
 use crate::store::columns::{ReadRows, flag};
 use crate::store::rows::{enter_host, typical_interval_ms};
 
 /// Cached hosts by address, family and source.
-pub type KnownHosts = HashMap<(HostAddress, Option<IpVersion>, Option<Source>), CachedHost>;
+pub type KnownHosts = HashMap<OwnedIdentity, CachedHost>;
 
 /// What is cached of a host to notice changes.
 #[derive(Clone, Debug)]
@@ -44,7 +44,7 @@ pub fn host_id(
     const DESCRIBE: &str =
         "update host set up_rate = ?2, degraded_rate = ?3, latency_limit_us = ?4,
             ping_spacing_ms = coalesce(?5, ping_spacing_ms), resolved_address = coalesce(?6, resolved_address) where id = ?1";
-    let key = (host.address.clone(), host.family, host.source.clone());
+    let key = host.owned_identity();
     if let Some(entry) = known.get(&key)
         && entry.name == host.name
         && settings

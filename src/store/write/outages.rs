@@ -32,6 +32,7 @@ pub struct Outages<'c> {
 /// An event that this transaction began, continued or ended.
 pub struct Changed {
     pub event_id: EventId,
+    pub host_id: HostId,
     pub host: Arc<Host>,
     pub change: OutageChange,
 }
@@ -160,6 +161,7 @@ impl<'c> Outages<'c> {
             tracked.event_id = open;
             self.changed.push(Changed {
                 event_id,
+                host_id,
                 host: Arc::clone(host),
                 change,
             });

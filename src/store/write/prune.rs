@@ -125,9 +125,13 @@ impl Database {
         const OLD_ROLLUP: &str = "select exists(select 1 from host h
                                    where (select min(hour) from rollup where host_id = h.id) < ?1)";
         let mut pruned = Pruned::default();
-        let connection = self.connection();
+        let (connection, totals) = self.connection_and_totals();
         let hosts = host_ids(connection)?;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        // Where no monitor runs in this process.
+        if !totals.is_read() {
+            totals.read(&transaction);
+        }
         // Including the hour of the cut: its roll-up could not be made afterwards.
         if due::make_due(&transaction, before.hour().next())? {
             transaction.commit()?;
@@ -168,7 +172,13 @@ impl Database {
             pruned.rollups = transaction.execute(ROLLUPS, [first_hour])? as u64;
             transaction.execute(DAYS, [first_day])?;
         }
+        if pruned.checks > 0 || pruned.rollups > 0 {
+            totals.store_unstored(&transaction)?;
+        }
         transaction.commit()?;
+        if pruned.checks > 0 || pruned.rollups > 0 {
+            totals.note_stored();
+        }
         if pruned.checks > 0 {
             // Each step of the statement returns a page.
             let vacuum = format!("pragma incremental_vacuum({VACUUM_PAGES})");

@@ -1,6 +1,7 @@
 //! What the writer thread does with what it receives.
 
 use super::backlog::{Backlog, gives_way, has_room};
+use super::counters::{Counters, MonitorCounts};
 use super::database::{Database, FileState};
 use super::record::{Record, RunState};
 use super::scrub::Scrub;
@@ -176,6 +177,15 @@ impl WriterState {
         }
     }
 
+    pub(super) fn counters(&self) -> Arc<Counters> {
+        Arc::clone(&self.database.totals.counters)
+    }
+
+    /// What `/metrics` counts.
+    pub fn counts(&self) -> MonitorCounts {
+        self.database.totals.counters.counts(self.backlog.waiting())
+    }
+
     /// For the simulation of tests/years, whose other programs hold the database for hours.
     pub fn set_commit_wait(&mut self, wait: Duration) {
         self.commit_wait = wait;
@@ -275,6 +285,7 @@ impl WriterState {
             }
             self.pending.pop_front();
             self.dropped += 1;
+            self.database.totals.counters.note_lost();
         }
         let is_notice = matches!(record, Record::Notice(_));
         self.pending.push_back(record);

@@ -10,6 +10,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use super::backlog::{Backlog, MAX_KEPT, gives_way, has_room};
+use super::counters::{Counters, MonitorCounts};
 use super::database::Database;
 use super::record::Record;
 use super::state::{COMMIT_BUSY_TIMEOUT, Order, StoreSettings, WriterState};
@@ -29,18 +30,36 @@ pub const MAX_LAST_COMMIT: Duration = Duration::from_secs(25);
 pub struct WriterHandle {
     orders: Sender<Order>,
     backlog: Arc<Backlog>,
+    counters: Arc<Counters>,
 }
 
 impl WriterHandle {
     /// Does not wait; `false` when the queue is full and the record is lost.
     pub fn record(&self, record: impl Into<Record>) -> bool {
         let record = record.into();
+        if let Record::Notice(result) = &record {
+            self.counters.note_alert(result);
+        }
         // A few more than the bound, if threads send at the same moment.
         if has_room(&record, self.backlog.queued()) {
             self.send(Order::Record(record, sys::clocks()));
             return true;
         }
-        gives_way(&record)
+        let is_given_up = gives_way(&record);
+        if !is_given_up {
+            self.counters.note_lost();
+        }
+        is_given_up
+    }
+
+    /// Checks of a host were due while the one before was still being made.
+    pub fn note_skipped(&self, host: &Host, ticks: u64) {
+        self.counters.note_skipped(host, ticks);
+    }
+
+    /// What `/metrics` counts.
+    pub fn counts(&self) -> MonitorCounts {
+        self.counters.counts(self.backlog.waiting())
     }
 
     /// Does not wait; an observation is lost when the queue is full.
@@ -132,7 +151,7 @@ impl Writer {
     pub fn start(database: Database, settings: StoreSettings) -> Result<Writer, StoreError> {
         let path = database.path().to_path_buf();
         let state = WriterState::begin(database, settings)?;
-        let backlog = Arc::clone(&state.backlog);
+        let (backlog, counters) = (Arc::clone(&state.backlog), state.counters());
         let (orders, received) = channel();
         let thread = thread::Builder::new()
             .name("store".into())
@@ -143,7 +162,11 @@ impl Writer {
             cause,
         })?;
         Ok(Writer {
-            handle: WriterHandle { orders, backlog },
+            handle: WriterHandle {
+                orders,
+                backlog,
+                counters,
+            },
             thread,
         })
     }

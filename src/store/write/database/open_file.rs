@@ -16,6 +16,7 @@ use crate::store::error::StoreError;
 use crate::store::file::identity_of;
 use crate::store::header::FileStart;
 use crate::store::write::carry_over::carry_over;
+use crate::store::write::totals::Totals;
 use crate::sys;
 
 impl Database {
@@ -162,6 +163,7 @@ impl Database {
         is_synchronised: bool,
     ) -> Result<(), StoreError> {
         database.clock = Arc::clone(&self.clock);
+        database.totals = Totals::with_counters(Arc::clone(&self.totals.counters));
         // A run that began without a file has kept its results until now.
         let started = if self.has_begun() {
             now

@@ -23,6 +23,7 @@ impl WriterState {
             log::error!("{error}; results are kept in memory until it can be written");
         }
         (self.is_failing, self.is_locked) = (true, error.is_busy());
+        self.database.totals.counters.note_write_failure();
         self.backlog.set_failure(Some(error.to_string()));
         let is_written_over = matches!(error, StoreError::WrittenOver { .. });
         self.flush_at = self
@@ -33,7 +34,7 @@ impl WriterState {
 
     pub(super) fn note_unwritten(&self) {
         self.backlog
-            .set_unwritten(self.dropped + self.pending.len());
+            .set_unwritten(self.dropped + self.pending.len(), self.dropped);
     }
 
     /// Opens another file where writes to the open one would be lost or damage it.
@@ -113,6 +114,7 @@ impl WriterState {
                 self.database.path().display()
             );
         }
+        self.database.totals.publish();
     }
 
     /// Commits for the last time; returns how many results are lost. What another program holds is

@@ -1,0 +1,103 @@
+//! The labels of time series, the same in `/metrics` and in `export --format openmetrics`, so that what
+//! is exported joins what is scraped.
+
+use crate::pure::address::{IpVersion, Source};
+use crate::pure::model::State;
+use crate::pure::totals::RTT_LIMITS_US;
+
+/// Escapes backslash and line feed, and quotes where the text stands in quotes.
+pub fn escape(text: &str, has_quotes: bool) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter {
+            '\\' => escaped.push_str("\\\\"),
+            '\n' => escaped.push_str("\\n"),
+            '"' if has_quotes => escaped.push_str("\\\""),
+            other => escaped.push(other),
+        }
+    }
+    escaped
+}
+
+/// `name="value"`.
+pub fn label(name: &str, value: &str) -> String {
+    format!("{name}=\"{}\"", escape(value, true))
+}
+
+/// The labels of a host. `source` is given only where nothing else distinguishes it.
+pub fn host_labels(
+    name: &str,
+    address: &str,
+    family: Option<IpVersion>,
+    source: Option<&Source>,
+) -> String {
+    let mut labels = [
+        label("host", name),
+        label("address", address),
+        label("family", IpVersion::family_word(family)),
+    ]
+    .join(",");
+    if let Some(source) = source {
+        labels.push(',');
+        labels.push_str(&label("source", &source.to_string()));
+    }
+    labels
+}
+
+/// The limits of the histogram of round-trip times as OpenMetrics writes them. The text format allows
+/// it, and so a series is the same in both.
+pub const LIMIT_LABELS: [&str; RTT_LIMITS_US.len() + 1] = [
+    "le=\"0.0005\"",
+    "le=\"0.001\"",
+    "le=\"0.002\"",
+    "le=\"0.005\"",
+    "le=\"0.01\"",
+    "le=\"0.02\"",
+    "le=\"0.05\"",
+    "le=\"0.1\"",
+    "le=\"0.2\"",
+    "le=\"0.5\"",
+    "le=\"1.0\"",
+    "le=\"2.0\"",
+    "le=\"5.0\"",
+    "le=\"+Inf\"",
+];
+
+pub fn state_label(state: State) -> &'static str {
+    match state {
+        State::Up => "state=\"up\"",
+        State::Degraded => "state=\"degraded\"",
+        State::Poor => "state=\"poor\"",
+        State::Down => "state=\"down\"",
+        State::NotMeasured => "state=\"not_measured\"",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_labels_of_a_host_are_escaped_and_its_source_is_there_only_where_it_is_given() {
+        let source = Source::from("wg0");
+        assert_eq!(
+            host_labels("a\\b \"c\"\nd{}=,é", "x", None, Some(&source)),
+            "host=\"a\\\\b \\\"c\\\"\\nd{}=,é\",address=\"x\",family=\"any\",source=\"wg0\""
+        );
+        assert_eq!(
+            host_labels("a", "x", Some(IpVersion::V6), None),
+            "host=\"a\",address=\"x\",family=\"6\""
+        );
+        assert_eq!(escape("\"", false), "\"");
+    }
+
+    #[test]
+    fn the_labels_of_limits_and_states_are_those_that_are_counted() {
+        for (limit, label) in RTT_LIMITS_US.iter().zip(LIMIT_LABELS) {
+            assert_eq!(label, format!("le=\"{:?}\"", f64::from(*limit) / 1e6));
+        }
+        for state in State::ALL {
+            assert_eq!(state_label(state), label("state", state.as_str()));
+        }
+    }
+}
