@@ -14,7 +14,7 @@
 //! | core | [`pure`] | uses no socket, clock, file or thread: times and bytes are arguments, so it is tested without mocks |
 //! | system | [`sys`] | the only unsafe code, and the only code that depends on the operating system |
 //! | | [`clock`], [`stop`] | |
-//! | engines | [`config`], [`logging`], [`net`], [`store`], [`systemd`] | each owns one kind of input and output |
+//! | engines | [`command`], [`config`], [`logging`], [`net`], [`store`], [`systemd`] | each owns one kind of input and output |
 //! | workers | [`alerts`], [`export`], [`pinger`], [`status`], [`web`] | pingers and alerts get the store as a function to call; `web` gets the answers as a [`web::Handler`] |
 //! | | [`report`], [`witness`] | |
 //! | answers | [`api`] | knows no socket |
@@ -192,6 +192,7 @@
 pub mod pure;
 
 pub mod clock;
+pub mod command;
 pub mod config;
 pub mod logging;
 pub mod net;
