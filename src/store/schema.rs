@@ -465,4 +465,6 @@ create table damage(
     found_at integer not null,
     what     text not null
 );
-"];
+",
+    include_str!("schema/push.sql"),
+];

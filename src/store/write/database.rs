@@ -13,6 +13,7 @@ use super::clock;
 use super::hosts::{HostSettings, KnownHosts, host_id};
 use super::notices::{self, Notices, PendingNotices};
 use super::outages::{Changed, Outages};
+use super::push::{self, PushProgress};
 use super::record::{Record, RunState};
 use super::{ledger, runs, surroundings};
 use crate::clock::{Clock, SystemClock};
@@ -65,6 +66,8 @@ pub struct Database {
     has_new_events: bool,
     /// A sentence about damage and the file that was set aside, until its notice is written.
     damage: Option<(String, Option<PathBuf>)>,
+    /// What the engine of the section `push` has acknowledged, until that is written.
+    pushed: PushProgress,
 }
 
 impl Opened {
@@ -158,6 +161,7 @@ impl Database {
             pending_notices: PendingNotices::default(),
             has_new_events: false,
             damage: None,
+            pushed: PushProgress::default(),
         }
     }
 
@@ -336,6 +340,7 @@ impl Database {
                 .iter()
                 .any(|record| matches!(record, Record::Notice(_)));
         let has_notices = notices.write()?;
+        push::record(&transaction, &self.pushed)?;
         make_due(&transaction, now.hour())?;
         if let Some(run_id) = self.run_id {
             let is_stopped = run == RunState::Stopped;
@@ -350,6 +355,7 @@ impl Database {
         }
         transaction.commit()?;
         self.damage = None;
+        self.pushed = PushProgress::default();
         self.pending_notices.note(has_notices);
         self.has_new_events |= has_events;
         Ok(log_lines)
@@ -481,6 +487,11 @@ impl Database {
     /// Whether an event began or ended, or a notice was sent, since the last call.
     pub fn take_new_events(&mut self) -> bool {
         std::mem::take(&mut self.has_new_events)
+    }
+
+    /// Has it written with the next records.
+    pub fn note_pushed(&mut self, progress: PushProgress) {
+        self.pushed.add(progress);
     }
 
     pub fn set_alerts(&mut self, kinds: AlertKinds) {
