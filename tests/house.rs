@@ -17,7 +17,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("socket2", &["net"]),
     ("argh", &["cli"]),
     ("tiny_http", &["web"]),
-    ("httparse", &["web"]),
+    ("httparse", &["web", "push"]),
     ("crc", &["web"]),
     ("flate2", &["web"]),
     ("simplelog", &["logging"]),
