@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::config::{AlertsConfig, Config, HostConfig};
+use crate::config::{AlertsConfig, Config, HostConfig, PushConfig};
 use crate::pure::host_key;
 use crate::pure::json;
 use crate::pure::model::HostId;
@@ -138,6 +138,7 @@ pub struct ApiConfig {
     pub flush: Duration,
     pub report: ReportSettings,
     pub alerts: AlertsConfig,
+    pub push: Option<PushConfig>,
 }
 
 impl ApiConfig {
@@ -150,6 +151,7 @@ impl ApiConfig {
             flush: config.database.flush,
             report: ReportSettings::of(config),
             alerts: config.alerts.clone(),
+            push: config.push.clone(),
         }
     }
 }
