@@ -29,7 +29,8 @@
 //! same. So the reader of a dashboard cannot reach code that writes.
 //!
 //! A crate has one owner: serde_yaml belongs to `config`, rusqlite to `store`, socket2 to `net`,
-//! argh to `cli`, tiny_http to `web`, httparse to `web`, which reads requests, and `push`, which reads replies.
+//! argh to `cli`, tiny_http to `web`, snap to `push`, httparse to `web`, which
+//! reads requests, and `push`, which reads replies.
 //!
 //! ## From tick to row
 //!

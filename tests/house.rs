@@ -18,6 +18,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("argh", &["cli"]),
     ("tiny_http", &["web"]),
     ("httparse", &["web", "push"]),
+    ("snap", &["push"]),
     ("crc", &["web"]),
     ("flate2", &["web"]),
     ("simplelog", &["logging"]),

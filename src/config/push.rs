@@ -31,7 +31,10 @@ const COMMAND: Key<List, Without> = Key {
 };
 const FORMAT: Key<Choice<PushFormat>, PushFormat> = Key {
     name: "format",
-    kind: Choice(&[("influx", PushFormat::Influx)]),
+    kind: Choice(&[
+        (PushFormat::Influx.as_str(), PushFormat::Influx),
+        (PushFormat::RemoteWrite.as_str(), PushFormat::RemoteWrite),
+    ]),
     default: PushFormat::Influx,
 };
 const TOKEN_FILE: Key<Text, Without> = Key {
@@ -102,6 +105,17 @@ pub enum PushWay {
 pub enum PushFormat {
     /// The line protocol of InfluxDB.
     Influx,
+    /// Prometheus remote write 1.0.
+    RemoteWrite,
+}
+
+impl PushFormat {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            PushFormat::Influx => "influx",
+            PushFormat::RemoteWrite => "remote-write",
+        }
+    }
 }
 
 /// An address of the scheme `http`. Displayed without the part after `?`, which may be secret.

@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use super::batch::{Batch, Sample};
-use crate::pure::address::{IpVersion, Source};
+use super::tags::{Tags, tags_of};
 use crate::pure::cause::Cause;
 use crate::pure::phrase::is_unprintable;
 use crate::pure::time::UtcMillis;
@@ -88,29 +88,8 @@ fn head_of_checks(host: &HostToPush, labels: &[(String, String)]) -> String {
     head("ace_check", tags, labels)
 }
 
-/// The tags of a host. A source is a tag where the host has one: hosts may differ in it alone.
-fn tags_of(
-    name: &str,
-    address: &str,
-    family: Option<IpVersion>,
-    source: Option<&Source>,
-) -> Vec<(&'static str, String)> {
-    let family = family.map_or("any".to_owned(), |version| version.number().to_string());
-    let mut tags = vec![
-        ("host", name.to_owned()),
-        ("address", address.to_owned()),
-        ("family", family),
-    ];
-    tags.extend(source.map(|source| ("source", source.to_string())));
-    tags
-}
-
 /// Measurement and tags, by name, which is what InfluxDB takes fastest.
-fn head(
-    measurement: &str,
-    tags: Vec<(&'static str, String)>,
-    labels: &[(String, String)],
-) -> String {
+fn head(measurement: &str, tags: Tags, labels: &[(String, String)]) -> String {
     let own = tags.iter().map(|(name, value)| (*name, value.as_str()));
     let labels = labels
         .iter()

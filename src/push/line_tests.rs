@@ -1,6 +1,7 @@
 //! Lines of the line protocol, character by character.
 
 use super::*;
+use crate::pure::address::IpVersion;
 use crate::pure::model::{EventId, EventKind, HostId, State};
 use crate::store::{OutageEvent, PushMark, RecordedHost};
 

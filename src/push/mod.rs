@@ -7,8 +7,10 @@
 mod batch;
 mod http;
 mod line;
+mod remote_write;
 mod sender;
 mod status;
+mod tags;
 mod transport;
 
 use std::io;

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use super::batch::{Acknowledged, Batch, MAX_SAMPLES, Sample, collect};
 use super::line::Lines;
-use super::transport::{Answer, Words, name_of, send};
+use super::remote_write::RemoteWrite;
+use super::transport::{Answer, Bound, Words, name_of, send};
 use crate::config::{PushConfig, PushFormat, PushWay};
 use crate::pure::time::{HOUR_MS, Monotonic, UtcMillis};
 use crate::stop::Stop;
@@ -15,6 +16,8 @@ use crate::sys;
 
 /// A part of a batch ends with the sample that makes it this long.
 const MAX_BYTES: usize = 512 * 1024;
+/// A check is eleven samples of remote write, of some 18 bytes each before they are compressed.
+const MAX_REMOTE_WRITE: usize = 2500;
 /// The time between two attempts, doubled after each failure.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 const MAX_RETRY: Duration = Duration::from_secs(300);
@@ -168,7 +171,9 @@ impl<D: Fn(PushProgress) -> bool> Sender<D> {
     fn send_batch(&mut self, batch: &Batch) -> End {
         let samples = &batch.samples;
         let (mut position, mut acknowledged) = (0, 0);
-        let mut ends = vec![samples.len()];
+        // Events have times of their own: they are sent apart.
+        let is_event = |sample: &&Sample| matches!(sample, Sample::Event(_));
+        let mut ends = vec![samples.len(), samples.iter().take_while(is_event).count()];
         let mut parts = Parts::default();
         while let Some(end) = ends.last().copied() {
             if position >= end {
@@ -195,12 +200,33 @@ impl<D: Fn(PushProgress) -> bool> Sender<D> {
                         position = reached;
                     }
                     if parts.is_hopeless() {
-                        match self.try_newest(batch) {
+                        let newest = samples.last().map(std::slice::from_ref);
+                        match self.try_one(batch, newest.unwrap_or_default()) {
                             Answer::Accepted => parts.accept(0, None),
                             Answer::Later(wait, words) => return End::Failed(words, wait),
                             Answer::Stopped => return End::Stopped,
                             _ => return End::Failed(refuses_everything(words), None),
                         }
+                    }
+                }
+                Answer::TooOld(words, _) if len == 1 => {
+                    parts.accept(1, Some(words));
+                    position = reached;
+                }
+                Answer::TooOld(words, bound) => {
+                    let half = len / 2;
+                    let middle = position.saturating_add(half);
+                    let newest = match bound {
+                        Bound::AllSeries => samples.get(middle.saturating_sub(1)..middle),
+                        Bound::OneSeries => None,
+                    };
+                    match newest.map(|newest| self.try_one(batch, newest)) {
+                        // All before it are older.
+                        Some(Answer::TooOld(_, Bound::AllSeries)) => {
+                            parts.accept(half, Some(words));
+                            position = middle;
+                        }
+                        _ => ends.push(middle),
                     }
                 }
                 Answer::Later(wait, words) => return End::Failed(words, wait),
@@ -219,10 +245,9 @@ impl<D: Fn(PushProgress) -> bool> Sender<D> {
         }
     }
 
-    /// Whether the engine accepts the newest sample of a batch.
-    fn try_newest(&self, batch: &Batch) -> Answer {
-        let newest = batch.samples.last().map(std::slice::from_ref);
-        let (body, len) = self.encode(batch, newest.unwrap_or_default());
+    /// What the engine says of a single sample.
+    fn try_one(&self, batch: &Batch, sample: &[Sample]) -> Answer {
+        let (body, len) = self.encode(batch, sample);
         self.send_part(&body, len)
     }
 
@@ -240,6 +265,12 @@ impl<D: Fn(PushProgress) -> bool> Sender<D> {
                     len += 1;
                 }
                 (text.into_bytes(), len)
+            }
+            PushFormat::RemoteWrite => {
+                let mut series = RemoteWrite::new(batch, &self.config.labels);
+                let part = samples.get(..MAX_REMOTE_WRITE).unwrap_or(samples);
+                part.iter().for_each(|sample| series.add(sample));
+                (series.finish(batch), part.len())
             }
         }
     }
@@ -416,9 +447,7 @@ fn backoff(failures: u32) -> Duration {
 /// A hash of what names the engine (FNV-1a): another one has nothing of what is recorded. Of a
 /// command only the addresses count, if there are any, so that its other options may change.
 fn engine_of(config: &PushConfig) -> i64 {
-    let mut text = match config.format {
-        PushFormat::Influx => "influx".to_owned(),
-    };
+    let mut text = config.format.as_str().to_owned();
     match &config.way {
         PushWay::Url(url) => text += &format!(" http://{}{}", url.authority(), url.target),
         PushWay::Command(words) => {

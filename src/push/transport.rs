@@ -20,11 +20,22 @@ pub enum Answer {
     Partly(usize, Words),
     /// Its content is refused.
     Refused(Words),
+    /// Something in it is older than what the engine takes, by its newest sample of all series or of
+    /// one.
+    TooOld(Words, Bound),
     /// It cannot be accepted now; the engine may say when to try again.
     Later(Option<Duration>, Words),
     /// Something is wrong with the configuration, here or there.
     Misconfigured(Words),
     Stopped,
+}
+
+/// What the limit of age is of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Bound {
+    /// Whatever is older is refused too.
+    AllSeries,
+    OneSeries,
 }
 
 /// Why something is not accepted.
@@ -74,6 +85,11 @@ fn send_by_http(
 ) -> Answer {
     let mut headers = match config.format {
         PushFormat::Influx => vec![("Content-Type", "text/plain; charset=utf-8".to_owned())],
+        PushFormat::RemoteWrite => vec![
+            ("Content-Type", "application/x-protobuf".to_owned()),
+            ("Content-Encoding", "snappy".to_owned()),
+            ("X-Prometheus-Remote-Write-Version", "0.1.0".to_owned()),
+        ],
     };
     if let Some(path) = &config.token_file {
         match read_token(path) {
@@ -118,6 +134,7 @@ fn read_token(path: &Path) -> Result<String, String> {
 fn authorization(token: &str, format: PushFormat) -> String {
     let scheme = match format {
         PushFormat::Influx => "Token",
+        PushFormat::RemoteWrite => "Bearer",
     };
     match token.contains(' ') {
         true => token.to_owned(),
@@ -133,6 +150,12 @@ pub fn judge(reply: &Reply, samples: usize) -> Answer {
             .to_owned(),
         output: reply.words.clone(),
     };
+    let bound = too_old(&reply.words);
+    match (reply.status, bound) {
+        // Prometheus 2.42 answers 500 to what is too old.
+        (400 | 422 | 500, Some(bound)) => return Answer::TooOld(words, bound),
+        _ => {}
+    }
     match reply.status {
         200..=299 => Answer::Accepted,
         400 | 413 | 422 => match dropped(&reply.words, samples) {
@@ -142,6 +165,19 @@ pub fn judge(reply: &Reply, samples: usize) -> Answer {
         408 | 425 | 429 | 500..=599 => Answer::Later(reply.retry_after, words),
         _ => Answer::Misconfigured(words),
     }
+}
+
+/// By the words of Prometheus. What a series has already is among this, where the engine takes
+/// samples only in order.
+fn too_old(words: &str) -> Option<Bound> {
+    const BOUNDS: [(&str, Bound); 4] = [
+        ("out of bounds", Bound::AllSeries),
+        ("too old sample", Bound::AllSeries),
+        ("out of order sample", Bound::OneSeries),
+        ("duplicate sample", Bound::OneSeries),
+    ];
+    let found = BOUNDS.iter().find(|(text, _)| words.contains(text));
+    found.map(|(_, bound)| *bound)
 }
 
 /// How many of so many points InfluxDB has dropped for good, while it has written the others:

@@ -8,26 +8,38 @@ use super::*;
 use common::bin;
 
 /// A check every 200 ms of this machine, over both versions of IP.
-const MONITOR: &str =
+pub const MONITOR: &str =
     "monitoring: {interval_seconds: 0.2, ping_count: 2, ping_spacing_ms: 20, timeout_seconds: 0.1}
 database: {flush_seconds: 0.2}
 hosts: [{name: here, address: 127.0.0.1}, {name: also here, address: '::1'}]
 ";
 
 fn start(folder: &TempDir) -> Child {
+    start_with(folder, &["--no-dashboard"])
+}
+
+pub fn start_with(folder: &TempDir, arguments: &[&str]) -> Child {
     let log = std::fs::OpenOptions::new()
         .append(true)
         .create(true)
         .open(folder.path().join("log"))
         .expect("a log file");
     Command::new(bin())
-        .args(["monitor", "--no-dashboard", "-v"])
+        .arg("monitor")
+        .args(arguments)
         .current_dir(folder.path())
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(log)
         .spawn()
         .expect("the program starts")
+}
+
+pub fn signal(child: &Child, name: &str) {
+    let sent = Command::new("kill")
+        .args(["-s", name, &child.id().to_string()])
+        .status();
+    assert!(sent.is_ok_and(|status| status.success()), "kill -s {name}");
 }
 
 fn kill_at_random(kills: u64, seed: u64) {
@@ -57,9 +69,7 @@ fn kill_at_random(kills: u64, seed: u64) {
             engine = engine.restart_after(Duration::from_millis(random.below(300)));
         }
     }
-    let id = monitor.id().to_string();
-    let sent = Command::new("kill").args(["-s", "TERM", &id]).status();
-    assert!(sent.is_ok_and(|status| status.success()));
+    signal(&monitor, "TERM");
     assert!(monitor.wait().expect("it is our child").success());
     let mut site = Site {
         folder,

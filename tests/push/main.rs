@@ -9,6 +9,8 @@ mod database;
 mod engine;
 mod faults;
 mod kills;
+mod monitor;
+mod real;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -102,10 +104,15 @@ struct Site {
 
 impl Site {
     fn new(hosts: usize, count: usize) -> Site {
+        Site::beginning(hosts, count, START)
+    }
+
+    /// The time of its first check is `from`.
+    fn beginning(hosts: usize, count: usize, from: i64) -> Site {
         let folder = TempDir::new();
         let path = folder.path().join(FILE);
         let mut database = open(&path);
-        let checks = checks(hosts, count, START);
+        let checks = checks(hosts, count, from);
         for part in checks.chunks(2000) {
             let now = part.last().expect("a check").checked_at;
             database
@@ -256,6 +263,28 @@ fn what_is_recorded_changed_or_entered_later_is_sent() {
     site.send_until(&section, "the rest", |site| {
         reader(&site.path()).unpushed().expect("an answer") == Unpushed::default()
             && engine.points().len() > lines + 100
+    });
+    site.expect_same(&engine);
+}
+
+#[test]
+fn the_sender_that_runs_notices_a_check_that_is_entered_behind_the_mark() {
+    let (engine, site) = (Engine::start(), Site::new(1, 50));
+    let section = format!("{{url: '{}', batch_seconds: 0.1}}", engine.url());
+    let mut is_entered = false;
+    site.send_until(&section, "the end", |site| {
+        if site.state().engine == 0 || site.unpushed() != Unpushed::default() {
+            return false;
+        }
+        if !is_entered {
+            database::connect(&site.path())
+                .execute_batch(
+                    r#"insert into ping_results(host_name, host_address, timestamp, success_count, failure_count)
+                       values('host 0, "0"', '192.0.2.1', '2025-11-02 12:00:00.000', 0, 3)"#,
+                )
+                .expect("SQL");
+        }
+        std::mem::replace(&mut is_entered, true)
     });
     site.expect_same(&engine);
 }

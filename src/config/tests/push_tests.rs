@@ -62,7 +62,7 @@ fn a_mistake_in_push_has_a_message_that_says_what_to_write() {
         ),
         (
             "url: 'http://x/', format: graphite",
-            "push.format: \"graphite\" is not known (allowed: influx); default influx used",
+            "push.format: \"graphite\" is not known (allowed: influx, remote-write); default influx used",
         ),
         (
             "command: [a], token_file: /t",
