@@ -4,6 +4,7 @@
 use std::process::{Child, Command, Stdio};
 
 use super::engine::Behaviour;
+use super::real::now_ms;
 use super::*;
 use common::bin;
 
@@ -68,6 +69,19 @@ fn kill_at_random(kills: u64, seed: u64) {
             engine.behave([fault]);
             engine = engine.restart_after(Duration::from_millis(random.below(300)));
         }
+    }
+    // A signal before the program has begun would end it as a kill does.
+    let began = now_ms();
+    let newest = "select coalesce(max(checked_at), 0) from check_result";
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        let database = database::connect(&folder.path().join(FILE));
+        let at = database.query_row(newest, [], |row| row.get::<_, i64>(0));
+        if at.is_ok_and(|at| at > began) {
+            break;
+        }
+        assert!(Instant::now() < deadline, "no check is recorded");
+        std::thread::sleep(Duration::from_millis(50));
     }
     signal(&monitor, "TERM");
     assert!(monitor.wait().expect("it is our child").success());

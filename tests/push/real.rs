@@ -111,7 +111,7 @@ fn spawn(mut command: Command) -> Child {
         .expect("it starts")
 }
 
-fn now_ms() -> i64 {
+pub fn now_ms() -> i64 {
     let now = SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .expect("after 1970");
