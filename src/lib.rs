@@ -14,8 +14,8 @@
 //! | core | [`pure`] | uses no socket, clock, file or thread: times and bytes are arguments, so it is tested without mocks |
 //! | system | [`sys`] | the only unsafe code, and the only code that depends on the operating system |
 //! | | [`clock`], [`stop`] | |
-//! | engines | [`config`], [`logging`], [`net`], [`store`], [`systemd`] | each owns one kind of input and output |
-//! | workers | [`alerts`], [`export`], [`pinger`], [`status`], [`web`] | pingers and alerts get the store as a function to call; `web` gets the answers as a [`web::Handler`] |
+//! | engines | [`command`], [`config`], [`logging`], [`net`], [`store`], [`systemd`] | each owns one kind of input and output |
+//! | workers | [`alerts`], [`export`], [`pinger`], [`push`], [`status`], [`web`] | pingers, alerts and push get the store as a function to call; `web` gets the answers as a [`web::Handler`] |
 //! | | [`report`], [`witness`] | |
 //! | answers | [`api`] | knows no socket |
 //! | assembly | [`dashboard`] | |
@@ -29,7 +29,8 @@
 //! same. So the reader of a dashboard cannot reach code that writes.
 //!
 //! A crate has one owner: serde_yaml belongs to `config`, rusqlite to `store`, socket2 to `net`,
-//! argh to `cli`, tiny_http and httparse to `web`.
+//! argh to `cli`, tiny_http to `web`, snap to `push`, httparse to `web`, which
+//! reads requests, and `push`, which reads replies.
 //!
 //! ## From tick to row
 //!
@@ -88,12 +89,14 @@
 //! `main` waits for events and notices, once a second, that the process stood still; `signals` turns signals into events; one `ping-N` per host; `store`
 //! owns the writing connection; `witness` mostly sleeps except during outages, and traces paths in
 //! threads `trace`; `links` watches the links; a name is resolved in a thread `lookup`; `alerts` runs
-//! commands; `reload` reads the configuration after SIGHUP; `log` writes the log; [`web`] has
-//! `web-accept`, one `web` per connection, and a `web-work` for each response that is being made.
+//! commands; `push` sends checks and events to an engine; `reload` reads the configuration after
+//! SIGHUP; `log` writes the log; [`web`] has `web-accept`, one `web` per connection, and a `web-work`
+//! for each response that is being made.
 //!
 //! Pingers send results to the store and host events to the witness; the witness sends observations
 //! to the store. The store wakes `alerts` when there is a notice, and `alerts` sends its result to
-//! the store. No results flow back to these threads, and whatever shows results reads the database.
+//! the store. `push` reads what the engine does not have yet from the database, and tells the store
+//! what the engine has acknowledged. No results flow back to these threads, and whatever shows results reads the database.
 //!
 //! Shared mutable state is in seven modules: [`stop`] has the stop flag, [`store`] how much waits to be
 //! written and why, and what was counted, [`logging`] the log file and how lines get there,
@@ -102,7 +105,7 @@
 //! connections that requests take turns with, the configuration in force and when it was read, [`dashboard`] the writer
 //! that is notified while the page is open.
 //!
-//! The monitor stops in this order: alerts (a running command is killed, its notice stays), web,
+//! The monitor stops in this order: alerts (a running command is killed, its notice stays), push, web,
 //! pingers (a check in flight is discarded), the witness, then the store, which receives `Finish`
 //! after the last result, commits and closes. So no finished check is lost. This is done by a thread
 //! `stop`, while `main` waits for it, for a second signal or for the longest time that a stop may take.
@@ -131,6 +134,7 @@
 //! | digest | one alert in place of more notices than may be sent within an hour |
 //! | down | a check without any reply |
 //! | duplicate | a further reply to a ping that was answered before |
+//! | engine | the program that `push` sends to, such as InfluxDB |
 //! | event | a row of `outage_events`: outage, intermittent, dns or link_down |
 //! | evidence | what answered during an outage; the cause is judged by it |
 //! | exchange | the socket of one check and the state that judges it |
@@ -167,6 +171,7 @@
 //! | position | where a host lies: this machine, on the link, gateway, beyond the gateway |
 //! | probe | a single ping between checks, sent while a host is silent |
 //! | prune | delete what is older than the retention |
+//! | push | send checks and events to an engine |
 //! | reader | a read-only database connection |
 //! | retention | how long checks and roll-ups are kept |
 //! | roll-up | the stored sums of an hour or a day of a host |
@@ -194,6 +199,7 @@
 pub mod pure;
 
 pub mod clock;
+pub mod command;
 pub mod config;
 pub mod logging;
 pub mod net;
@@ -206,6 +212,7 @@ pub mod alerts;
 pub mod api;
 pub mod export;
 pub mod pinger;
+pub mod push;
 pub mod report;
 pub mod status;
 pub mod web;

@@ -3,7 +3,6 @@
 //! writer records the results. config.yaml documents which notices there are, plan.rs which of
 //! them make one alert.
 
-mod command;
 mod plan;
 mod queue;
 mod sentence;
@@ -17,6 +16,7 @@ use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
+use crate::command::{Capture, CommandEnd, CommandRun, run_command};
 use crate::config::AlertsConfig;
 use crate::pure::incident::GroupingRules;
 use crate::pure::phrase::count;
@@ -25,7 +25,6 @@ use crate::stop::Stop;
 use crate::store::{NoticeResult, Reader, SendFailure, StoreError};
 use crate::sys;
 
-pub use command::{Capture, CommandEnd, CommandRun, run_command};
 #[cfg(not(any(test, fuzzing)))]
 use plan::plan;
 #[cfg(any(test, fuzzing))]
@@ -371,7 +370,7 @@ impl<S: Fn(NoticeResult) -> bool> AlertsState<S> {
         log::debug!("alerts: {}", text.text);
         let result = run_command(
             &self.config.command,
-            &text,
+            text.input(),
             self.config.timeout,
             &self.stop,
             Capture::Stderr,

@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use super::plan::{Alert, Repeated};
 use super::sentence::sentence;
 use super::summary::Summary;
+use crate::command::CommandInput;
 use crate::pure::model::AlertKind;
 use crate::pure::phrase::is_unprintable;
 use crate::pure::time::UtcMillis;
@@ -21,6 +22,15 @@ pub struct AlertText {
     pub json: String,
     /// All names begin with `ACE_`. Variables without a value are empty, so that none is inherited.
     pub environment: Vec<(&'static str, String)>,
+}
+
+impl AlertText {
+    pub fn input(&self) -> CommandInput<'_> {
+        CommandInput {
+            bytes: self.json.as_bytes(),
+            environment: &self.environment,
+        }
+    }
 }
 
 /// Shows the local time of an instant, without the date if it is that of `now`. `offset_at` is the

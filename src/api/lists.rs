@@ -14,6 +14,7 @@ use crate::pure::address::{IpVersion, Source};
 use crate::pure::host_key::{HostIdentity, HostKeys};
 use crate::pure::model::HostId;
 use crate::pure::time::UtcMillis;
+use crate::push::PushStatus;
 use crate::status::{self, HostStatuses};
 use crate::store::{MonitorRun, Reader, RecordedHost, damage_of};
 
@@ -56,6 +57,7 @@ pub(super) fn status(api: &Api, _: &Parameters<'_>) -> ApiResult {
         unwritten: api.unwritten(),
         first_check: recorded.first,
         notices: recorded.notices,
+        push: recorded.push,
         damage: damage_of(&config.database, reader.as_deref())?,
     })
 }
@@ -67,6 +69,7 @@ struct Recorded {
     first: Option<String>,
     hosts: Vec<RecordedHost>,
     notices: Option<Queue>,
+    push: Option<PushStatus>,
 }
 
 impl Recorded {
@@ -80,6 +83,8 @@ impl Recorded {
             is_running,
             now,
         )?;
+        let push = config.push.as_ref();
+        let push = PushStatus::read(reader, push, config.flush, is_running, now)?;
         let hosts = reader.hosts()?;
         let ids: Vec<HostId> = hosts.iter().map(|host| host.id).collect();
         Ok(Recorded {
@@ -87,6 +92,7 @@ impl Recorded {
             first: reader.first_recorded(&ids)?.map(UtcMillis::rfc3339),
             hosts,
             notices,
+            push,
         })
     }
 }
@@ -105,6 +111,7 @@ struct StatusAnswer<'a> {
     unwritten: Option<String>,
     first_check: Option<String>,
     notices: Option<Queue>,
+    push: Option<PushStatus>,
     damage: Vec<String>,
 }
 

@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::config::{AlertsConfig, Config, HostConfig};
+use crate::config::{AlertsConfig, Config, HostConfig, PushConfig};
 use crate::pure::host_key;
 use crate::pure::json;
 use crate::pure::model::HostId;
@@ -139,6 +139,7 @@ pub struct ApiConfig {
     pub flush: Duration,
     pub report: ReportSettings,
     pub alerts: AlertsConfig,
+    pub push: Option<PushConfig>,
 }
 
 impl ApiConfig {
@@ -151,6 +152,7 @@ impl ApiConfig {
             flush: config.database.flush,
             report: ReportSettings::of(config),
             alerts: config.alerts.clone(),
+            push: config.push.clone(),
         }
     }
 }

@@ -6,7 +6,8 @@ use super::arguments::AlertTest;
 use super::exit::{CliError, CommandStatus};
 use super::print::{print, printable};
 use super::startup::configure;
-use crate::alerts::{Alert, Capture, CommandEnd, alert_text, digest, run_command};
+use crate::alerts::{Alert, alert_text, digest};
+use crate::command::{Capture, CommandEnd, run_command};
 use crate::config::{Config, HostConfig};
 use crate::daemon::stop_on_signals;
 use crate::pure::cause::Cause;
@@ -45,7 +46,7 @@ pub fn run(arguments: &AlertTest) -> Result<CommandStatus, CliError> {
     ))?;
     let run = run_command(
         &config.alerts.command,
-        &alert,
+        alert.input(),
         config.alerts.timeout,
         &stop,
         Capture::Both,

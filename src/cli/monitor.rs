@@ -67,7 +67,12 @@ fn reload(common: &CommonOptions) -> Result<Config, String> {
     for problem in &loaded.problems {
         log::warn!("{problem}");
     }
-    let is_harmless = |kind| !common.strict && kind == ProblemKind::UnknownKey;
+    let is_harmless = |kind| match kind {
+        ProblemKind::UnknownKey => !common.strict,
+        // It may be repaired later.
+        ProblemKind::File => true,
+        _ => false,
+    };
     let problems = loaded
         .errors(common.strict)
         .filter(|problem| !is_harmless(problem.kind))

@@ -42,7 +42,7 @@ pub fn configure(options: &CommonOptions) -> Result<(Config, LogHandle), CliErro
     for problem in &loaded.problems {
         log::warn!("{problem}");
     }
-    let problems = loaded.errors(options.strict).count();
+    let problems = loaded.refused_by_strict().count();
     if let Some(path) = &found
         && options.strict
         && problems > 0

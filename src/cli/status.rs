@@ -15,6 +15,7 @@ use crate::config::Config;
 use crate::pure::model::State;
 use crate::pure::phrase;
 use crate::pure::time::UtcMillis;
+use crate::push::PushStatus;
 use crate::status::{self, HostStatus, HostStatuses};
 use crate::store::{OutageEvent, Reader, RecordedCheck, StoreError, damage_of};
 use crate::sys;
@@ -29,10 +30,10 @@ pub fn run(arguments: &Status) -> Result<CommandStatus, CliError> {
     };
     let has_database = reader.is_some();
     let damage = damage_of(&config.database.path, reader.as_ref())?;
-    let mut notices = None;
+    let mut waiting = Vec::new();
     let known = match reader {
         Some(reader) => {
-            notices = waiting_notices(&reader, &config, now)?;
+            waiting = what_waits(&reader, &config, now)?;
             let mut known = HostStatuses::read(&reader, config.database.flush, now)?;
             known.outages = reader.open_outages()?;
             known
@@ -45,7 +46,9 @@ pub fn run(arguments: &Status) -> Result<CommandStatus, CliError> {
     } else if has_database {
         let columns = sys::terminal_size().map_or(0, |(_, columns)| columns);
         let columns = columns.max(MIN_COLUMNS);
-        let mut remarks = notices.map_or(String::new(), |text| phrase::wrap(&text, columns, ""));
+        let mut remarks: String = (waiting.iter())
+            .map(|text| phrase::wrap(text, columns, ""))
+            .collect();
         for text in &damage {
             // As it is: the command in it is to be copied.
             remarks += &format!("{}\n", printable(text));
@@ -61,15 +64,16 @@ pub fn run(arguments: &Status) -> Result<CommandStatus, CliError> {
     Ok(CommandStatus::success_if(!arguments.fresh || is_fresh))
 }
 
-/// Why notices wait, in local time.
-fn waiting_notices(
-    reader: &Reader,
-    config: &Config,
-    now: UtcMillis,
-) -> Result<Option<String>, StoreError> {
-    let is_running = status::is_monitor_running(reader, config.database.flush, now)?;
+/// Why notices wait, and what is not sent to the engine, in local time.
+fn what_waits(reader: &Reader, config: &Config, now: UtcMillis) -> Result<Vec<String>, StoreError> {
+    let flush = config.database.flush;
+    let is_running = status::is_monitor_running(reader, flush, now)?;
     let queue = Queue::read(reader, &config.alerts, &config.grouping, is_running, now)?;
-    Ok(queue.map(|queue| printable(&queue.sentence(shown_time(now, sys::utc_offset_at)))))
+    let push = PushStatus::read(reader, config.push.as_ref(), flush, is_running, now)?;
+    let shown_time = shown_time(now, sys::utc_offset_at);
+    let queue = queue.map(|queue| printable(&queue.sentence(&shown_time)));
+    let push = push.map(|push| printable(&push.sentence(&shown_time)));
+    Ok(queue.into_iter().chain(push).collect())
 }
 
 /// A host as `--json` prints it; latencies are milliseconds, `success_rate` is 0 to 100.

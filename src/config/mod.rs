@@ -17,6 +17,7 @@ mod monitoring;
 mod nearest;
 mod outages;
 mod problem;
+mod push;
 mod scalar;
 mod scanner;
 mod section;
@@ -45,6 +46,7 @@ pub use file::ReadError;
 pub use hosts::{HostConfig, Role};
 pub use logging::LoggingConfig;
 pub use problem::{Problem, ProblemKind};
+pub use push::{PushConfig, PushFormat, PushUrl, PushWay};
 
 /// The commented file with the values of [`Config::default`].
 pub const DEFAULT_TEXT: &str = include_str!("../../config.yaml");
@@ -55,6 +57,7 @@ const SECTIONS: &[SectionKeys] = &[
     database::KEYS,
     outages::KEYS,
     alerts::KEYS,
+    push::KEYS,
     dashboard::KEYS,
     logging::KEYS,
 ];
@@ -77,6 +80,8 @@ pub struct Config {
     /// The time between two pings while a host is silent; `None` for no pings between checks.
     pub fast_interval: Option<Duration>,
     pub alerts: AlertsConfig,
+    /// `None` where nothing is sent.
+    pub push: Option<PushConfig>,
     pub dashboard: DashboardConfig,
     pub logging: LoggingConfig,
 }
@@ -110,6 +115,12 @@ pub struct Loaded {
 }
 
 impl Loaded {
+    /// The problems that `--strict` refuses: without those of other files.
+    pub fn refused_by_strict(&self) -> impl Iterator<Item = &Problem> {
+        self.errors(true)
+            .filter(|problem| problem.kind != ProblemKind::File)
+    }
+
     /// The problems without the notes. A file without hosts is an error where `is_strict`.
     pub fn errors(&self, is_strict: bool) -> impl Iterator<Item = &Problem> {
         self.problems
@@ -125,7 +136,7 @@ impl Loaded {
 /// Reads the configuration from a file.
 pub fn load(path: &Path) -> Result<Loaded, ReadError> {
     let bytes = file::read(path)?;
-    let mut loaded = parse(&bytes, &path.display().to_string());
+    let mut loaded = parse_and_check(&bytes, &path.display().to_string(), true);
     // The working directory of a reader of the page is another one.
     loaded.config.file = Some(std::path::absolute(path).unwrap_or_else(|_| path.into()));
     Ok(loaded)
@@ -134,7 +145,12 @@ pub fn load(path: &Path) -> Result<Loaded, ReadError> {
 /// Reads the configuration from the bytes of a file; messages name it `file`. A wrong value falls
 /// back to its default, a file that is not YAML to [`Config::default`].
 pub fn parse(bytes: &[u8], file: &str) -> Loaded {
+    parse_and_check(bytes, file, false)
+}
+
+fn parse_and_check(bytes: &[u8], file: &str, checks_files: bool) -> Loaded {
     let mut problems = Problems::new(file, SECTIONS);
+    problems.checks_files = checks_files;
     let config = read_document(&mut problems, bytes).unwrap_or_default();
     Loaded {
         config,
@@ -175,6 +191,8 @@ fn read_sections(problems: &mut Problems, root: &Section<'_>) -> Config {
     let grouping = outages::read_grouping(problems, &section);
     let section = open(problems, root, &alerts::KEYS);
     let alerts = alerts::read(problems, &section);
+    let section = open(problems, root, &push::KEYS);
+    let push = push::read(problems, &section);
     let section = open(problems, root, &dashboard::KEYS);
     let dashboard = dashboard::read(problems, &section);
     let section = open(problems, root, &logging::KEYS);
@@ -188,6 +206,7 @@ fn read_sections(problems: &mut Problems, root: &Section<'_>) -> Config {
         grouping,
         fast_interval,
         alerts,
+        push,
         dashboard,
         logging,
     }

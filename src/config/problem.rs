@@ -18,6 +18,9 @@ pub enum ProblemKind {
     /// The file has no list of hosts, so the built-in ones are used: an error only with `--strict`
     /// and at a reload.
     NoHosts,
+    /// Another file, which a key names, is not as it must be. It may be repaired while the monitor
+    /// runs, so that this is an error for `check-config` only.
+    File,
     /// The file is right, but has an effect that the user should know.
     Note,
 }
@@ -55,6 +58,8 @@ pub(super) struct Problems {
     /// The sections of the file, for hints: an unknown key may belong to another section.
     pub sections: &'static [SectionKeys],
     pub found: Vec<Problem>,
+    /// Whether the files that keys name are looked at.
+    pub checks_files: bool,
     /// How many are not in the list, and of which kind.
     omitted: Option<(usize, ProblemKind)>,
 }
@@ -68,6 +73,7 @@ impl Problems {
             file: file.into(),
             sections,
             found: Vec::new(),
+            checks_files: false,
             omitted: None,
         }
     }

@@ -99,6 +99,11 @@ impl<'n> Section<'n> {
         self.add(problems, ProblemKind::Note, name, text);
     }
 
+    /// Reports what is wrong with a file that a key names.
+    pub fn add_of_file(&self, problems: &mut Problems, name: &str, text: String) {
+        self.add(problems, ProblemKind::File, name, text);
+    }
+
     fn add(&self, problems: &mut Problems, kind: ProblemKind, name: &str, text: String) {
         let line = self.get(name).map_or(self.line, |node| node.line);
         problems.add(kind, line, self.path_of(name), text);

@@ -1,6 +1,7 @@
 //! Tests of the whole module, from text to configuration and messages.
 
 mod host_tests;
+mod push_tests;
 mod value_tests;
 mod yaml_tests;
 
@@ -281,6 +282,8 @@ fn the_optional_keys_of_the_example_are_right_when_uncommented() {
         writeln!(text, "{line}").unwrap();
         text
     });
+    // Of the two ways to send, only one can be used.
+    let text = text.replace("  command: [curl", "  # command: [curl");
     let config = config_without_problems(&text);
     assert_eq!(
         config.logging.file.as_deref(),

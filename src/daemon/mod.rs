@@ -20,6 +20,7 @@ use crate::net::{LinkWatch, TimestampSwitch};
 use crate::pinger::ProbeSettings;
 use crate::pure::check::ReadMode;
 use crate::pure::phrase::count;
+use crate::push::Push;
 use crate::store::{Database, Record, StoreSettings, Writer, WriterHandle};
 use crate::sys;
 use crate::systemd::Notifier;
@@ -120,6 +121,7 @@ struct Monitor {
     witness: Witness,
     pingers: Pingers,
     alerts: Option<Alerts>,
+    push: Option<Push>,
     dashboard: Option<Dashboard>,
     /// Keeps the kernel's timestamps switched on.
     _timestamps: TimestampSwitch,
@@ -156,6 +158,7 @@ impl Monitor {
         let mut pingers = Pingers::new(settings, writer.handle(), witness.handle());
         pingers.announce(&config.hosts);
         let alerts = start_alerts(&config, &writer.handle(), AlertHistory::default())?;
+        let push = start_push(&config, &writer.handle())?;
         pingers.start(&config.hosts)?;
         log::info!(
             "monitoring {}; recording to {}",
@@ -171,6 +174,7 @@ impl Monitor {
             witness,
             pingers,
             alerts,
+            push,
             dashboard,
             _timestamps: timestamps,
             _links: links,
@@ -294,6 +298,15 @@ impl Monitor {
                 None
             });
         }
+        if new.push != old.push {
+            if let Some(push) = self.push.take() {
+                push.stop();
+            }
+            self.push = start_push(new, &writer).unwrap_or_else(|error| {
+                log::error!("{error}");
+                None
+            });
+        }
         if let Some(dashboard) = &self.dashboard {
             dashboard.set_config(new);
         }
@@ -303,6 +316,9 @@ impl Monitor {
     fn stop(self) -> u64 {
         if let Some(alerts) = self.alerts {
             alerts.stop();
+        }
+        if let Some(push) = self.push {
+            push.stop();
         }
         if let Some(dashboard) = self.dashboard {
             dashboard.stop();
@@ -345,4 +361,16 @@ fn start_alerts(
     .map_err(DaemonError::starting("the thread of the alerts"))?;
     writer.wake_for_notices(alerts.waker());
     Ok(Some(alerts))
+}
+
+/// `None` where nothing is to be sent.
+fn start_push(config: &Config, writer: &WriterHandle) -> Result<Option<Push>, DaemonError> {
+    let Some(push) = config.push.clone() else {
+        return Ok(None);
+    };
+    let store = writer.clone();
+    let deliver = move |progress| store.note_pushed(progress);
+    Push::start(push, config.database.path.clone(), deliver)
+        .map(Some)
+        .map_err(DaemonError::starting("the thread of push"))
 }

@@ -10,6 +10,7 @@ mod route;
 mod socket;
 mod socket_error;
 mod target;
+mod tcp;
 
 pub use address::{RepliesBeyond, Resolver, default_gateway_target};
 pub use exchange::Exchange;
@@ -22,3 +23,4 @@ pub use socket::{
 };
 pub use socket_error::{SocketError, send_fault};
 pub use target::Target;
+pub use tcp::connect;

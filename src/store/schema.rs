@@ -473,4 +473,6 @@ create table host_total(
     counted_until integer not null,
     totals        blob not null
 );
-"];
+",
+    include_str!("schema/push.sql"),
+];

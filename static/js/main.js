@@ -40,7 +40,7 @@ const PAGES = {
   compare: () => import('./pages/compare.js').then((m) => m.comparePage),
 };
 const warnings = banners();
-// Loaded when notices wait or the database was damaged.
+// Loaded when notices or checks wait to be sent, or the database was damaged.
 /** @type {ReturnType<typeof import('./parts/notices.js').notices> | null} */
 let waiting = null;
 /** @type {Page | null} */
@@ -94,7 +94,7 @@ function setTitle() {
 }
 
 async function updateNotices() {
-  if (!waiting && (app.status?.notices || app.status?.damage.length)) {
+  if (!waiting && (app.status?.notices || app.status?.push || app.status?.damage.length)) {
     const parts = await import('./parts/notices.js');
     waiting ??= parts.notices();
     byId('banners').append(waiting.element);

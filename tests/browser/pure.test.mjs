@@ -1421,3 +1421,28 @@ test('notices that wait have a sentence that says since when and why', () => {
   const one = { ...queue, waiting: 1, reason: 'limit' };
   assert.match(notices.noticesText(one, NOW), /^1 notice has been waiting since /);
 });
+
+test('what the engine does not have has a sentence that says since when and why', () => {
+  const push = {
+    oldest: '2026-11-23T13:04:00Z',
+    newest: '2026-11-23T13:30:00Z',
+    events: 0,
+    failure: null,
+    failing_since: null,
+    refused: 0,
+    refused_at: null,
+    refusal: null,
+  };
+  const failed = { reason: 'failed', failure: 'x: 500 Oops', failing_since: '2026-11-23T13:05:00Z' };
+  const refused = { refused: 7, refused_at: '2026-11-23T13:06:00Z', refusal: 'x: 400 Bad' };
+  const waits = 'push: checks from 14:04 to 14:30';
+  const words = '7 of the checks and events refused, the last at 14:06: x: 400 Bad.';
+  for (const [more, text] of [
+    [{ reason: 'no_monitor' }, `${waits} not sent yet: the monitor is not running.`],
+    [{ reason: 'sending' }, `${waits} not sent yet: they are being sent.`],
+    [{ ...failed, events: 2 }, `${waits} and 2 events not sent yet: it fails since 14:05: x: 500 Oops.`],
+    [{ ...failed, ...refused }, `${waits} not sent yet: it fails since 14:05: x: 500 Oops; ${words}`],
+    [{ reason: 'refused', ...refused }, `push: ${words}`],
+  ])
+    assert.equal(notices.pushText({ ...push, ...more }, NOW), text);
+});

@@ -27,6 +27,7 @@ interface Status {
   unwritten: string | null;
   first_check: string | null;
   notices: NoticeQueue | null;
+  push: PushStatus | null;
   /** A sentence each. */
   damage: string[];
 }
@@ -37,6 +38,18 @@ interface NoticeQueue {
   reason: 'no_command' | 'no_monitor' | 'failed' | 'limit';
   failure: string | null;
   others_pass: boolean;
+}
+
+interface PushStatus {
+  oldest: string | null;
+  newest: string | null;
+  events: number;
+  reason: 'no_monitor' | 'failed' | 'sending' | 'refused';
+  failure: string | null;
+  failing_since: string | null;
+  refused: number;
+  refused_at: string | null;
+  refusal: string | null;
 }
 
 interface CheckResult {

@@ -1,7 +1,21 @@
 //! Files of earlier versions.
 
+macro_rules! without_push {
+    () => {
+        "drop trigger push_host_new; drop trigger push_check_new; drop trigger push_not_measured_new;
+        drop trigger push_check_moved; drop trigger push_not_measured_moved; drop trigger push_event_new;
+        drop trigger push_event_changed; drop trigger push_event_gone;
+        drop table push_mark; drop table push_event; drop table push_state;"
+    };
+}
+
+/// Removes the marks of the section `push` from a database.
+pub const WITHOUT_PUSH: &str = without_push!();
+
 /// Makes a database of the current version one of the second.
-pub const TO_SECOND_VERSION: &str = "
+pub const TO_SECOND_VERSION: &str = concat!(
+    without_push!(),
+    "
         create table h as select id, address, family, name, up_rate, degraded_rate, latency_limit_us, ping_spacing_ms from host;
         drop table unsent; alter table check_note drop column sent_after_ms; alter table doubt drop column silent_since;
         drop table loss; drop table damage; drop table host_total; drop index outage_events_by_host_id;
@@ -19,4 +33,5 @@ pub const TO_SECOND_VERSION: &str = "
         alter table host_interval drop column by_hand;
         alter table notice drop column failed_at; alter table notice drop column failure;
         alter table notice drop column output;
-        pragma user_version = 2";
+        pragma user_version = 2"
+);

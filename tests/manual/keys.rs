@@ -236,7 +236,9 @@ fn config_yaml_has_every_key_and_no_other() {
         .lines()
         .map(|line| format!("{}\n", uncomment(line, &program)))
         .collect();
-    let reported: Vec<String> = messages(&text);
+    let mut reported: Vec<String> = messages(&text);
+    // Of the two ways to send, only one can be used.
+    reported.retain(|text| !text.starts_with("url and command are both given"));
     assert!(reported.is_empty(), "{reported:?}");
 }
 
@@ -356,10 +358,11 @@ fn examples_on_the_page_have_no_problems_and_contain_every_key() {
         );
     }
     for (section, keys) in &program {
-        let example = displays
+        let example: String = displays
             .iter()
-            .find(|display| display.starts_with(&format!("{section}:\n")))
-            .expect("each has one");
+            .filter(|display| display.starts_with(&format!("{section}:\n")))
+            .map(String::as_str)
+            .collect();
         for key in keys {
             assert!(
                 example.contains(&format!(" {key}: ")),

@@ -11,6 +11,7 @@ mod notices;
 mod original;
 mod outages;
 mod probes;
+mod push;
 mod record;
 mod retention;
 mod rollup;

@@ -1,7 +1,7 @@
 //! Recorded outages as they are shown: causes, what belongs together, what was not measured,
 //! clocks that were set, and files of the version before.
 
-use super::common::versions::TO_SECOND_VERSION;
+use super::common::versions::{TO_SECOND_VERSION, WITHOUT_PUSH};
 use super::*;
 use ace_connection_logger::pure::address::IpVersion;
 use ace_connection_logger::pure::cause::{Cause, NetworkPosition};
@@ -1231,10 +1231,10 @@ fn upgrading_a_file_of_the_previous_version_changes_no_result() {
         alter table monitor_run drop column clock_offset_ms;
         pragma user_version = 1";
     other_program(&path)
-        .execute_batch(first)
+        .execute_batch(&format!("{WITHOUT_PUSH}{first}"))
         .expect("the first version");
     drop(open(&path));
-    assert_eq!(number(&path, "pragma user_version"), 6);
+    assert_eq!(number(&path, "pragma user_version"), 7);
     assert_eq!(
         (
             sums(),
@@ -1266,7 +1266,7 @@ fn roll_ups_of_the_second_version_tell_poor_hours_from_silent_ones() {
         .execute_batch(&format!("{second}{TO_SECOND_VERSION}"))
         .expect("the second version");
     drop(open(&path));
-    assert_eq!(number(&path, "pragma user_version"), 6);
+    assert_eq!(number(&path, "pragma user_version"), 7);
     let hour = UtcMillis(490_800 * 3_600_000);
     let states = |path: &Path| {
         let counts = reader(path)

@@ -5,6 +5,7 @@ mod diagnosis;
 mod machine;
 mod network;
 mod notices;
+mod push;
 mod salvage;
 
 use super::arguments::Doctor;
@@ -38,6 +39,7 @@ pub fn run(arguments: &Doctor) -> Result<CommandStatus, CliError> {
     all.push(machine::time_zone());
     all.push(network::port(&config));
     all.push(notices::notices(&config));
+    all.extend(push::push(&config));
     if arguments.json {
         print_json(&diagnosis::json(&all))?;
     } else {

@@ -12,6 +12,7 @@ pub mod incidents;
 pub mod intervals;
 pub mod latest;
 pub mod measured;
+pub mod push;
 pub mod reader;
 pub mod runs;
 pub mod totals;

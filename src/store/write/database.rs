@@ -14,6 +14,7 @@ use super::counters::MonitorCounts;
 use super::hosts::{HostSettings, KnownHosts, host_id};
 use super::notices::{self, Notices, PendingNotices};
 use super::outages::{Changed, Outages};
+use super::push::{self, PushProgress};
 use super::record::{Record, RunState};
 use super::totals::{Added, Totals};
 use super::{ledger, runs, surroundings};
@@ -68,6 +69,8 @@ pub struct Database {
     pub(super) totals: Totals,
     /// A sentence about damage and the file that was set aside, until its notice is written.
     damage: Option<(String, Option<PathBuf>)>,
+    /// What the engine of the section `push` has acknowledged, until that is written.
+    pushed: PushProgress,
 }
 
 impl Opened {
@@ -162,6 +165,7 @@ impl Database {
             has_new_events: false,
             totals: Totals::default(),
             damage: None,
+            pushed: PushProgress::default(),
         }
     }
 
@@ -360,6 +364,7 @@ impl Database {
                 .iter()
                 .any(|record| matches!(record, Record::Notice(_)));
         let has_notices = notices.write()?;
+        push::record(&transaction, &self.pushed)?;
         make_due(&transaction, now.hour())?;
         let is_stopped = run == RunState::Stopped;
         let totals = &self.totals;
@@ -377,6 +382,7 @@ impl Database {
         transaction.commit()?;
         self.totals.add(added);
         self.damage = None;
+        self.pushed = PushProgress::default();
         self.pending_notices.note(has_notices);
         self.has_new_events |= has_events;
         Ok(log_lines)
@@ -514,6 +520,11 @@ impl Database {
     /// Whether an event began or ended, or a notice was sent, since the last call.
     pub fn take_new_events(&mut self) -> bool {
         std::mem::take(&mut self.has_new_events)
+    }
+
+    /// Has it written with the next records.
+    pub fn note_pushed(&mut self, progress: PushProgress) {
+        self.pushed.add(progress);
     }
 
     pub fn set_alerts(&mut self, kinds: AlertKinds) {

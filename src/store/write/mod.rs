@@ -13,6 +13,7 @@ pub mod loss;
 pub mod notices;
 pub mod outages;
 pub mod prune;
+pub mod push;
 pub mod record;
 pub mod runs;
 pub mod scrub;

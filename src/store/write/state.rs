@@ -3,6 +3,7 @@
 use super::backlog::{Backlog, gives_way, has_room};
 use super::counters::{Counters, MonitorCounts};
 use super::database::{Database, FileState};
+use super::push::PushProgress;
 use super::record::{Record, RunState};
 use super::scrub::Scrub;
 use crate::clock::Clock;
@@ -45,6 +46,7 @@ pub enum Order {
     Hosts(Vec<Arc<Host>>),
     Viewed,
     Wake(SyncSender<()>),
+    Pushed(PushProgress),
     /// The last commit waits for other programs until then.
     Finish {
         until: Monotonic,
@@ -232,6 +234,7 @@ impl WriterState {
             Order::StoreSettings(settings) => self.set_settings(settings),
             Order::Viewed => self.note_viewer(),
             Order::Wake(wake) => self.wake = Some(wake),
+            Order::Pushed(progress) => self.note_pushed(progress),
             Order::Finish { .. } => {}
         }
     }
@@ -415,6 +418,13 @@ impl WriterState {
         if !self.pending.is_empty() && !self.is_failing {
             self.flush_at = self.flush_at.min(now.after(SOON));
         }
+    }
+
+    /// Written with the next commit, so that it costs none of its own; another engine is waited for.
+    fn note_pushed(&mut self, progress: PushProgress) {
+        let is_urgent = progress.engine.is_some();
+        self.database.note_pushed(progress);
+        self.schedule_flush(is_urgent);
     }
 
     /// The present time as it is recorded.

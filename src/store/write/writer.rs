@@ -12,6 +12,7 @@ use std::time::Duration;
 use super::backlog::{Backlog, MAX_KEPT, gives_way, has_room};
 use super::counters::{Counters, MonitorCounts};
 use super::database::Database;
+use super::push::PushProgress;
 use super::record::Record;
 use super::state::{COMMIT_BUSY_TIMEOUT, Order, StoreSettings, WriterState};
 use crate::pure::model::Host;
@@ -85,6 +86,15 @@ impl WriterHandle {
     /// Has `wake` signalled when a notice was written.
     pub fn wake_for_notices(&self, wake: SyncSender<()>) {
         self.send(Order::Wake(wake));
+    }
+
+    /// Does not wait; `false` when the queue is full and it is to be told again.
+    pub fn note_pushed(&self, progress: PushProgress) -> bool {
+        let has_room = self.backlog.queued() < MAX_KEPT / 2;
+        if has_room {
+            self.send(Order::Pushed(progress));
+        }
+        has_room
     }
 
     pub fn set_settings(&self, settings: StoreSettings) {

@@ -1,4 +1,4 @@
-//! Runs the user's command for an alert. It may hang, print without end, read nothing, or leave
+//! Runs a command of the user: for an alert, or with a batch for an engine. It may hang, print without end, read nothing, or leave
 //! processes behind that keep its pipes open: none of that stops this program.
 
 use std::io::{self, ErrorKind, PipeReader, Read, Seek, Write};
@@ -7,7 +7,6 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
-use super::text::AlertText;
 use crate::stop::Stop;
 use crate::sys;
 
@@ -56,12 +55,20 @@ const PRIVATE_VARIABLES: [&str; 6] = [
     "LISTEN_FDNAMES",
 ];
 
+/// What a command is given.
+#[derive(Clone, Copy, Debug)]
+pub struct CommandInput<'a> {
+    /// On its standard input.
+    pub bytes: &'a [u8],
+    pub environment: &'a [(&'static str, String)],
+}
+
 /// Runs a command until it ends, the timeout expires, or `stop` is raised. Fails when it cannot be
 /// started. Its input is a file, so that nothing blocks if it does not read it. Its whole process
 /// group is killed.
 pub fn run_command(
     words: &[String],
-    text: &AlertText,
+    given: CommandInput<'_>,
     timeout: Duration,
     stop: &Stop,
     capture: Capture,
@@ -70,12 +77,12 @@ pub fn run_command(
     let (mut pipe, output) = io::pipe()?;
     sys::set_nonblocking(pipe.as_fd())?;
     let mut input = sys::memory_file()?;
-    input.write_all(text.json.as_bytes())?;
+    input.write_all(given.bytes)?;
     input.rewind()?;
     let mut command = Command::new(program);
     command
         .args(arguments)
-        .envs(text.environment.iter().map(|(name, value)| (name, value)));
+        .envs(given.environment.iter().map(|(name, value)| (name, value)));
     for name in PRIVATE_VARIABLES {
         command.env_remove(name);
     }

@@ -1,0 +1,60 @@
+//! `push.command`: a program that gets the batches on its standard input.
+
+use super::*;
+
+#[test]
+fn a_command_gets_every_check_once_it_ends_with_0() {
+    let site = Site::new(2, 200);
+    // Fails at first, then appends the batch.
+    let script = site.folder.write_program(
+        "send",
+        "#!/bin/sh\n[ -e there ] || { touch there; echo 'no line' >&2; exit 7; }\ncat >>lines\n",
+    );
+    let folder = site.folder.path().display().to_string();
+    let script = script.display().to_string();
+    let section =
+        format!("{{command: [sh, -c, 'cd {folder} && exec {script}'], batch_seconds: 1}}");
+    site.send_until(&section, "the failure", |site| {
+        site.state().failure.is_some()
+    });
+    let failure = site.state().failure.expect("a failure");
+    assert_eq!(failure.text, "sh: exit status: 7");
+    assert_eq!(failure.output, "no line");
+    site.send_all(&section);
+    let lines = std::fs::read_to_string(site.folder.path().join("lines")).expect("lines");
+    assert_eq!(lines.lines().count(), points(&site.path(), &[]).len());
+}
+
+#[test]
+fn exit_status_65_has_the_batch_halved_until_the_refused_sample_is_found() {
+    let site = Site::new(1, 200);
+    let refused = format!("{}000000", START + 77_000);
+    let lines = site.folder.path().join("lines").display().to_string();
+    let script = site.folder.write_program(
+        "send",
+        &format!("#!/bin/sh\ncat >\"$0.in\"; grep -q {refused} \"$0.in\" && exit 65; cat \"$0.in\" >>{lines}\n"),
+    );
+    site.send_all(&format!(
+        "{{command: ['{}'], batch_seconds: 1}}",
+        script.display()
+    ));
+    assert_eq!(site.state().refused, 1);
+    let lines = std::fs::read_to_string(lines).expect("lines");
+    assert_eq!(lines.lines().count(), points(&site.path(), &[]).len() - 1);
+}
+
+#[test]
+fn a_command_that_hangs_is_killed_and_one_that_does_not_exist_is_named() {
+    let site = Site::new(1, 5);
+    for (command, why) in [
+        ("sleep, '100'", "sleep: killed after 1."),
+        ("/nowhere/x", "/nowhere/x: No such file or directory"),
+    ] {
+        let section = format!("{{command: [{command}], batch_seconds: 1, timeout_seconds: 1}}");
+        site.send_until(&section, why, |site| {
+            site.state()
+                .failure
+                .is_some_and(|failure| failure.text.starts_with(why))
+        });
+    }
+}

@@ -1,0 +1,152 @@
+//! The monitor with the section `push`: SIGHUP, and what `status`, `doctor` and `/api/status` say.
+
+use std::net::{SocketAddr, TcpListener};
+use std::process::{Child, Command};
+
+use super::engine::Behaviour;
+use super::kills::{MONITOR, signal, start_with};
+use super::*;
+use common::{bin, run};
+
+struct Monitor {
+    child: Child,
+    folder: TempDir,
+    port: u16,
+}
+
+impl Monitor {
+    fn start(push: &str) -> Monitor {
+        let folder = TempDir::new();
+        folder.write("config.yaml", &format!("{MONITOR}{push}"));
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
+        let port = listener.local_addr().expect("it is bound").port();
+        drop(listener);
+        let child = start_with(&folder, &["--port", &port.to_string()]);
+        Monitor {
+            child,
+            folder,
+            port,
+        }
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+    }
+
+    /// What a command prints, whatever its exit status.
+    fn command(&self, name: &str) -> String {
+        let mut command = Command::new(bin());
+        run(command.arg(name).current_dir(self.folder.path())).stdout
+    }
+
+    fn api(&self) -> serde_json::Value {
+        let address = SocketAddr::from(([127, 0, 0, 1], self.port));
+        common::http::get(address, "/api/status", "").json()
+    }
+
+    fn wait_for(&self, what: &str, mut is_true: impl FnMut() -> bool) {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while !is_true() {
+            assert!(Instant::now() < deadline, "{what}; {}", self.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn stop(mut self) -> TempDir {
+        signal(&self.child, "TERM");
+        assert!(self.child.wait().expect("it is our child").success());
+        self.folder
+    }
+}
+
+#[test]
+fn sighup_begins_changes_and_ends_the_sending() {
+    let (first, second) = (Engine::start(), Engine::start());
+    let section =
+        |engine: &Engine| format!("push: {{url: '{}', batch_seconds: 0.1}}\n", engine.url());
+    let monitor = Monitor::start("");
+    monitor.wait_for("checks", || monitor.command("status").contains("up "));
+    let reload = |push: &str| {
+        let text = format!("{MONITOR}{push}");
+        monitor.folder.write("config.yaml", &text);
+        signal(&monitor.child, "HUP");
+    };
+    reload(&section(&first));
+    monitor.wait_for("the first engine", || first.points().len() > 5);
+    reload(&section(&second));
+    monitor.wait_for("the second engine", || {
+        second.points().len() > first.points().len()
+    });
+    reload("");
+    let requests = |engine: &Engine| engine.requests();
+    monitor.wait_for("the end", || {
+        let before = requests(&second);
+        std::thread::sleep(Duration::from_millis(600));
+        requests(&second) == before
+    });
+    let folder = monitor.stop();
+    let held = second.points();
+    let database = points(&folder.path().join(FILE), &[]);
+    assert!(
+        held.len() < database.len(),
+        "checks were recorded after the end"
+    );
+    assert!(held.keys().all(|key| database.contains_key(key)));
+}
+
+#[test]
+fn a_failure_is_said_once_in_the_log_and_by_status_doctor_and_api_until_it_is_over() {
+    let engine = Engine::start();
+    engine.always(Behaviour::Answer(
+        "HTTP/1.1 401 Unauthorized\r\nContent-Length: 12\r\n\r\nwho are you?",
+    ));
+    let push = format!(
+        "push: {{url: '{}&p=geheim', batch_seconds: 0.1}}\n",
+        engine.url()
+    );
+    let monitor = Monitor::start(&push);
+    let name = format!("http://{}/write: 401 Unauthorized", engine.address);
+    monitor.wait_for("the failure", || {
+        monitor.command("status").contains("401 Unauthorized")
+    });
+    let status = monitor.command("status").replace('\n', " ");
+    assert!(status.contains("push: checks from "), "{status}");
+    assert!(status.contains("not sent yet: it fails since "), "{status}");
+    let doctor = monitor.command("doctor");
+    assert!(
+        doctor.contains("it fails since ") && doctor.contains("who are you?"),
+        "{doctor}"
+    );
+    assert!(
+        doctor
+            .lines()
+            .any(|line| line.contains("FAILED") && line.contains(" push "))
+    );
+    let api = monitor.api();
+    assert_eq!(api["push"]["reason"], "failed", "{api}");
+    assert_eq!(api["push"]["failure"].as_str(), Some(name.as_str()));
+    assert!(!api.to_string().contains("who are you?"));
+    // It is tried again some times.
+    monitor.wait_for("more requests", || engine.requests() >= 3);
+    assert_eq!(
+        monitor
+            .log()
+            .matches("what is recorded is kept and sent later")
+            .count(),
+        1
+    );
+    engine.always(Behaviour::Accept);
+    monitor.wait_for("the recovery", || {
+        monitor.log().contains("accepts again what is sent") && monitor.api()["push"].is_null()
+    });
+    assert!(!monitor.command("status").contains("push:"));
+    assert!(
+        monitor
+            .command("doctor")
+            .contains("the engine has what is recorded")
+    );
+    for text in [monitor.log(), status, doctor, api.to_string()] {
+        assert!(!text.contains("geheim"), "{text}");
+    }
+    monitor.stop();
+}
