@@ -150,11 +150,9 @@ pub fn judge(reply: &Reply, samples: usize) -> Answer {
             .to_owned(),
         output: reply.words.clone(),
     };
-    let bound = too_old(&reply.words);
-    match (reply.status, bound) {
-        // Prometheus 2.42 answers 500 to what is too old.
-        (400 | 422 | 500, Some(bound)) => return Answer::TooOld(words, bound),
-        _ => {}
+    // Prometheus 2.42 answers 500 to what is too old.
+    if let (400 | 422 | 500, Some(bound)) = (reply.status, too_old(&reply.words)) {
+        return Answer::TooOld(words, bound);
     }
     match reply.status {
         200..=299 => Answer::Accepted,
