@@ -175,8 +175,7 @@ impl Reader {
 
     /// The changes of events after a change, at most `limit`, in their order.
     pub fn events_to_push(&self, after: i64, limit: usize) -> Result<Vec<EventToPush>, StoreError> {
-        const CHANGES: &str =
-            "select change, event_id from push_event where change > ?1 order by change limit ?2";
+        const CHANGES: &str = "select change, event_id from push_event where change > ?1 and change <= 4611686018427387904 order by change limit ?2";
         const HOST: &str = "select h.family, h.source from outage_events e join host h on h.id = e.host_id where e.id = ?1";
         let event = format!("select {COLUMNS} from outage_events where id = ?1");
         let limit = i64::try_from(limit).unwrap_or(i64::MAX);

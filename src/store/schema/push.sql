@@ -35,15 +35,19 @@ create trigger push_not_measured_moved before update on not_measured_check begin
     update push_mark set until = min(until, new.checked_at - 1), changes = changes + 1 where host_id = new.host_id;
 end;
 
--- The events that the engine does not have as they are now. Each change of an event has a number of its own.
+-- The events that the engine does not have as they are now. Each change of an event has a number of its own, greater than
+-- those before it; push_number has the last one. Not by autoincrement: a damaged row with the greatest number of all would
+-- end every write of an event.
 create table push_event(
-    change   integer primary key autoincrement,
+    change   integer primary key,
     event_id integer not null unique
 );
-insert into push_event(event_id) select id from outage_events order by start_time;
+create table push_number(last integer not null);
+insert into push_event(change, event_id) select id, id from outage_events;
+insert into push_number select coalesce(max(change), 0) from push_event;
 create trigger push_event_new after insert on outage_events begin
-    delete from push_event where event_id = new.id;
-    insert into push_event(event_id) values(new.id);
+    update push_number set last = case when typeof(last) = 'integer' and last between 0 and 4611686018427387903 then last + 1 else 1 end;
+    insert or replace into push_event(change, event_id) select last, new.id from push_number;
 end;
 create trigger push_event_changed
  after update of start_time, end_time, event_type, cause, notes, planned, host_name, host_address, host_id on outage_events
@@ -51,8 +55,8 @@ create trigger push_event_changed
     or new.cause is not old.cause or new.notes is not old.notes or new.planned is not old.planned
     or new.host_name is not old.host_name or new.host_address is not old.host_address or new.host_id is not old.host_id
 begin
-    delete from push_event where event_id = new.id;
-    insert into push_event(event_id) values(new.id);
+    update push_number set last = case when typeof(last) = 'integer' and last between 0 and 4611686018427387903 then last + 1 else 1 end;
+    insert or replace into push_event(change, event_id) select last, new.id from push_number;
 end;
 create trigger push_event_gone after delete on outage_events begin
     delete from push_event where event_id = old.id;

@@ -87,7 +87,10 @@ fn begin_anew(connection: &Connection, engine: i64) -> rusqlite::Result<()> {
     const IS_KNOWN: &str = "select exists(select 1 from push_state where engine = ?1)";
     const ANEW: &str = "update push_mark set until = -1, changes = changes + 1;
         delete from push_event;
-        insert into push_event(event_id) select id from outage_events order by start_time;
+        update push_number set last = 0 where typeof(last) <> 'integer' or last not between 0 and 4611686018427387903;
+        insert into push_event(change, event_id)
+        select (select max(last) from push_number) + row_number() over (order by start_time), id from outage_events;
+        update push_number set last = coalesce((select max(change) from push_event), last);
         delete from push_state;";
     let is_known: bool = connection.query_row(IS_KNOWN, [engine], |row| row.get(0))?;
     if is_known {
