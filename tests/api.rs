@@ -1016,7 +1016,7 @@ fn hosts_that_differ_only_in_their_source_have_series_of_their_own() {
             "{host=\"A\",address=\"a.test\",family=\"any\"}",
             "{host=\"A\",address=\"a.test\",family=\"any\",source=\"wg0\"}",
             "{host=\"A\",address=\"a.test\",family=\"4\"}",
-            "{host=\"B\",address=\"192.0.2.2\",family=\"any\"}",
+            "{host=\"B\",address=\"192.0.2.2\",family=\"any\",source=\"wg0\"}",
         ]
     );
 }

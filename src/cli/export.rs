@@ -3,7 +3,6 @@
 use std::io::{self, IsTerminal};
 use std::ops::Range;
 use std::path::Path;
-use std::sync::Arc;
 
 use super::arguments::Export;
 use super::exit::{CliError, CommandStatus};
@@ -52,9 +51,6 @@ pub fn run(arguments: &Export) -> Result<CommandStatus, CliError> {
         fixed: [("job", &arguments.job), ("instance", &arguments.instance)]
             .into_iter()
             .filter_map(|(name, value)| Some((name, value.clone()?)))
-            .collect(),
-        configured: (config.hosts.iter())
-            .map(|config| Arc::clone(&config.host))
             .collect(),
     };
     let unreadable = match work {

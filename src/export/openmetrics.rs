@@ -5,11 +5,10 @@
 use std::fmt::Write as _;
 use std::io::Write;
 use std::ops::Range;
-use std::sync::Arc;
 
 use super::{ExportError, Written};
-use crate::pure::address::{IpVersion, Source};
-use crate::pure::model::{Host, State};
+
+use crate::pure::model::State;
 use crate::pure::series::{LIMIT_LABELS, host_labels, label, state_label};
 use crate::pure::time::UtcMillis;
 use crate::pure::totals::HostTotals;
@@ -20,8 +19,6 @@ use crate::store::{Checks, Reader, RecordedCheck, RecordedHost};
 pub struct SeriesLabels {
     /// `job` and `instance`, as far as they are given.
     pub fixed: Vec<(&'static str, String)>,
-    /// The configured hosts: which of them `/metrics` shows with their source depends on the others.
-    pub configured: Vec<Arc<Host>>,
 }
 
 struct Family {
@@ -190,40 +187,15 @@ struct Series {
 }
 
 impl SeriesLabels {
-    fn of(&self, host: &RecordedHost, all: &[RecordedHost]) -> String {
-        let key = (host.name.as_str(), host.address.as_str(), host.family);
+    fn of(&self, host: &RecordedHost) -> String {
         let mut labels = String::new();
         for (name, value) in &self.fixed {
             labels.push_str(&label(name, value));
             labels.push(',');
         }
         let source = host.source.as_ref();
-        let source = source.filter(|source| self.is_shown(key, source, all));
-        labels.push_str(&host_labels(key.0, key.1, key.2, source));
+        labels.push_str(&host_labels(&host.name, &host.address, host.family, source));
         labels
-    }
-
-    /// Whether a source distinguishes its host from another one: as in `/metrics` where it is
-    /// configured.
-    fn is_shown(
-        &self,
-        key: (&str, &str, Option<IpVersion>),
-        source: &Source,
-        all: &[RecordedHost],
-    ) -> bool {
-        let same =
-            |host: &&Arc<Host>| (host.name.as_str(), host.address.as_str(), host.family) == key;
-        let configured: Vec<_> = self.configured.iter().filter(same).collect();
-        if configured
-            .iter()
-            .any(|host| host.source.as_ref() == Some(source))
-        {
-            return configured.len() > 1;
-        }
-        let recorded = all
-            .iter()
-            .filter(|host| (host.name.as_str(), host.address.as_str(), host.family) == key);
-        recorded.count() > 1
     }
 }
 
@@ -306,7 +278,7 @@ fn all_series(
     let mut all: Vec<Series> = Vec::new();
     for host in hosts {
         let before = reader.totals_before(host.id, span.start)?;
-        let own = labels.of(host, hosts);
+        let own = labels.of(host);
         match all.iter_mut().find(|series| series.labels == own) {
             Some(series) => {
                 series.before.merge_checks(&before);

@@ -24,7 +24,7 @@ pub fn label(name: &str, value: &str) -> String {
     format!("{name}=\"{}\"", escape(value, true))
 }
 
-/// The labels of a host. `source` is given only where nothing else distinguishes it.
+/// The labels of a host; `source` is one where it has one.
 pub fn host_labels(
     name: &str,
     address: &str,

@@ -5,6 +5,7 @@
 mod common;
 
 mod openmetrics;
+mod packaged;
 mod sites;
 
 use std::io::Write;
@@ -195,20 +196,26 @@ fn expect_export_joins(prometheus: &Prometheus, site: &Site) {
     assert!(compared >= 4 * 26, "{compared}");
 }
 
+/// `false`, with a message, where a program cannot be run.
+fn has_program(test: &str, program: &str) -> bool {
+    let found = Command::new(program)
+        .arg("--version")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status();
+    if let Err(error) = &found {
+        skip(test, &format!("cannot run {program}: {error}"));
+    }
+    found.is_ok()
+}
+
 /// Runs a function in an empty network namespace. `false`, with a message, where that is impossible.
 fn in_network(test: &str, programs: &[&str], then: impl FnOnce() + Send) {
     if !is_available(test) {
         return;
     }
-    for program in programs {
-        let found = Command::new(program)
-            .arg("--version")
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .status();
-        if let Err(error) = found {
-            return skip(test, &format!("cannot run {program}: {error}"));
-        }
+    if !programs.iter().all(|program| has_program(test, program)) {
+        return;
     }
     std::thread::scope(|scope| {
         let inside = scope.spawn(|| {
@@ -335,6 +342,7 @@ fn the_counters_in_prometheus_are_what_the_databases_hold_whatever_ends_a_monito
             let resets = prometheus.query(&format!("resets({family}[10m]) > 0"));
             assert_eq!(resets, [], "{family}");
         }
+        packaged::expect_answers(&prometheus);
         let reached = prometheus.value("min_over_time(up{site=\"3\"}[10m])");
         assert_eq!(reached, Some(0.0), "{}", prometheus.log());
         for site in &sites {

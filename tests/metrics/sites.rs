@@ -19,6 +19,7 @@ use serde_json::Value;
 
 use crate::common::http;
 use crate::common::{TempDir, bin};
+use crate::packaged::folder;
 
 /// Far longer than anything here takes.
 const MAX_WAIT: Duration = Duration::from_secs(30);
@@ -178,23 +179,29 @@ pub struct Prometheus {
 pub type Sample = (BTreeMap<String, String>, f64);
 
 impl Prometheus {
-    /// Starts one that scrapes so many sites every second.
+    /// Starts one that scrapes so many sites every second, with the rules of packaging/prometheus.
     pub fn start(sites: usize) -> Prometheus {
-        let folder = TempDir::new();
+        let own = TempDir::new();
         let target = |site| {
             format!("  - {{targets: ['10.20.{site}.2:8501'], labels: {{site: '{site}'}}}}\n")
         };
         let targets: String = (1..=sites).map(target).collect();
         let config = format!(
-            "global: {{scrape_interval: 1s, scrape_timeout: 1s}}\nscrape_configs:\n- job_name: ace\n  static_configs:\n{targets}"
+            "global: {{scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 1s}}
+rule_files: ['{rules}/ace.rules.yml', '{rules}/ace.alerts.yml']
+scrape_configs:
+- job_name: ace
+  static_configs:
+{targets}",
+            rules = folder("prometheus").display()
         );
-        let config: PathBuf = folder.write("prometheus.yml", &config);
-        let log = fs::File::create(folder.path().join("log")).expect("a log file");
+        let config: PathBuf = own.write("prometheus.yml", &config);
+        let log = fs::File::create(own.path().join("log")).expect("a log file");
         let process = Command::new("prometheus")
             .arg(format!("--config.file={}", config.display()))
             .arg(format!(
                 "--storage.tsdb.path={}",
-                folder.path().join("data").display()
+                own.path().join("data").display()
             ))
             .args(["--web.listen-address=127.0.0.1:9090", "--log.level=warn"])
             .stdin(Stdio::null())
@@ -203,7 +210,7 @@ impl Prometheus {
             .spawn();
         let prometheus = Prometheus {
             _process: Process(process.expect("prometheus runs")),
-            folder,
+            folder: own,
         };
         wait_for("Prometheus", || {
             let ready = std::net::TcpStream::connect("127.0.0.1:9090").ok()?;
@@ -213,7 +220,7 @@ impl Prometheus {
         prometheus
     }
 
-    fn get(&self, path: &str) -> http::Answer {
+    pub fn get(&self, path: &str) -> http::Answer {
         http::get(SocketAddr::from(([127, 0, 0, 1], 9090)), path, "")
     }
 

@@ -111,10 +111,9 @@ impl Figures {
         let mut statuses = recorded.statuses.of_hosts(&config.hosts);
         statuses.retain(|status| status.config.is_some());
         let outages = outages_of_hosts(&recorded.statuses.outages);
-        let labels = Labels::of(&statuses);
         let hosts = statuses
             .iter()
-            .map(|status| HostFigures::of(status, &labels, &outages, counts.as_mut()))
+            .map(|status| HostFigures::of(status, &outages, counts.as_mut()))
             .collect();
         let process = sys::process_figures();
         let is_running = recorded.is_running || counts.is_some();
@@ -148,38 +147,17 @@ fn outages_of_hosts(events: &[OutageEvent]) -> HashMap<HostId, &OutageEvent> {
     outages
 }
 
-/// How many hosts have the same name, address and family, which their labels show.
-struct Labels<'a>(HashMap<(&'a str, &'a str, Option<IpVersion>), usize>);
-
-impl<'a> Labels<'a> {
-    fn of(statuses: &[HostStatus<'a>]) -> Labels<'a> {
-        let mut counts = HashMap::new();
-        for status in statuses {
-            *counts.entry(key(status)).or_default() += 1;
-        }
-        Labels(counts)
-    }
-
-    /// With `source` where nothing else distinguishes the host: equal labels of two series would
-    /// make Prometheus refuse all.
-    fn of_host(&self, status: &HostStatus<'a>) -> String {
-        let (name, address, family) = key(status);
-        let is_shared = self.0.get(&key(status)).is_some_and(|count| *count > 1);
-        let source = status.config.and_then(|config| config.host.source.as_ref());
-        host_labels(name, address, family, source.filter(|_| is_shared))
-    }
-}
-
-fn key<'a>(status: &HostStatus<'a>) -> (&'a str, &'a str, Option<IpVersion>) {
-    let family = status.config.and_then(|config| config.host.family);
-    (status.name, status.address, family)
+/// Equal labels of two series would make Prometheus refuse all: hosts may differ in their source alone.
+fn labels_of(status: &HostStatus<'_>) -> String {
+    let host = status.config.map(|config| &config.host);
+    let (family, source) = host.map_or((None, None), |host| (host.family, host.source.as_ref()));
+    host_labels(status.name, status.address, family, source)
 }
 
 impl HostFigures {
     /// Takes its totals from `counts`.
     fn of<'a>(
         status: &HostStatus<'a>,
-        labels: &Labels<'a>,
         outages: &HashMap<HostId, &OutageEvent>,
         counts: Option<&mut MonitorCounts>,
     ) -> HostFigures {
@@ -197,7 +175,7 @@ impl HostFigures {
         let interval = status.config.map(|config| config.interval.as_secs_f64());
         let checked_at = status.latest.map(|latest| latest.check.checked_at);
         HostFigures {
-            labels: labels.of_host(status),
+            labels: labels_of(status),
             interval_seconds: interval.unwrap_or(0.0),
             checked_at_seconds: checked_at.map(|at| at.0 as f64 / 1000.0),
             current: CurrentFigures::of(status, outages),
