@@ -277,7 +277,10 @@ pub fn write_everything(path: &Path, scratch: &Folder) -> Failures {
     }
     step(
         "take_back_lead",
-        database.take_back_lead(dated.plus(-5_000)),
+        database.take_back_lead(&ClockStep {
+            now: dated.plus(-5_000),
+            step_ms: -5_000,
+        }),
     );
     step(
         "write again",

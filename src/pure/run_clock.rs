@@ -14,6 +14,11 @@ pub const MIN_STEP_MS: i64 = 2_000;
 /// A step that undoes another may differ by the drift of the clock in between.
 pub const SAME_STEP_MS: i64 = 60_000;
 
+/// By how much a step may differ from those that it undoes.
+pub fn max_drift_ms(step_ms: i64) -> i64 {
+    SAME_STEP_MS.min(step_ms.saturating_abs() / 4)
+}
+
 /// A change of the wall clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClockStep {
@@ -239,6 +244,17 @@ impl RunClock {
 
     fn set_back(&mut self, before: UtcMillis, by_ms: i64, age: Duration) -> Vec<Correction> {
         let back_ms = self.set_back_ms.saturating_add(by_ms);
+        // Where this step alone fits an earlier one better than with what the clock was set back
+        // before, that is still to be judged.
+        let fits = |step_ms: i64| {
+            self.fitting(step_ms)
+                .map_or(i64::MAX, |(_, rest_ms)| rest_ms.saturating_abs())
+        };
+        if fits(-by_ms) < fits(-back_ms)
+            && let Some(undone) = self.undo(before, -by_ms)
+        {
+            return undone;
+        }
         if let Some(undone) = self.undo(before, -back_ms) {
             (self.behind_ms, self.set_back_ms) = (0, 0);
             return undone;
@@ -282,12 +298,7 @@ impl RunClock {
 
     /// Takes back the last earlier steps, if this step takes them back together.
     fn undo(&mut self, before: UtcMillis, step_ms: i64) -> Option<Vec<Correction>> {
-        let mut rest_ms = step_ms;
-        let max_drift_ms = SAME_STEP_MS.min(step_ms.saturating_abs() / 4);
-        let first = self.earlier.iter().rposition(|earlier| {
-            rest_ms = rest_ms.saturating_add(earlier.ms());
-            rest_ms.saturating_abs() <= max_drift_ms
-        })?;
+        let (first, rest_ms) = self.fitting(step_ms)?;
         let mut until = before;
         let mut corrections = Vec::new();
         while self.earlier.len() > first
@@ -300,6 +311,20 @@ impl RunClock {
             until = until.plus(by_ms);
         }
         Some(corrections)
+    }
+
+    /// From which earlier step on they are taken back by a step, and by how much it is another one
+    /// than they were together: the least of all.
+    fn fitting(&self, step_ms: i64) -> Option<(usize, i64)> {
+        let max_drift_ms = max_drift_ms(step_ms);
+        let earlier = self.earlier.iter().enumerate().rev();
+        let rests = earlier.scan(step_ms, |rest_ms, (index, earlier)| {
+            *rest_ms = rest_ms.saturating_add(earlier.ms());
+            Some((index, *rest_ms))
+        });
+        rests
+            .filter(|(_, rest_ms)| rest_ms.saturating_abs() <= max_drift_ms)
+            .min_by_key(|(_, rest_ms)| rest_ms.saturating_abs())
     }
 
     fn take_back(&mut self, earlier: Earlier, by_ms: i64, until: UtcMillis) -> Correction {
@@ -601,6 +626,31 @@ mod tests {
             };
             assert_eq!(found, expected, "{back}");
         }
+    }
+
+    #[test]
+    fn a_step_takes_back_the_one_that_it_fits_best() {
+        let take_back = |skipped, until| vec![take_back(1000, skipped, -skipped, until)];
+        // A clock that is 65 s ahead is wrong by 7 s less for a while.
+        let mut clock = RunClock::start(at(0), None, true);
+        assert_eq!(clock.step(&step(1065, 65), OLD), skip(1000));
+        assert_eq!(clock.step(&step(1358, -7), OLD), []);
+        assert_eq!(clock.step(&step(1393, -65), OLD), take_back(65, 1465));
+        assert_eq!(clock.behind_ms(), 7000);
+        assert_eq!(clock.step(&step(1500, 7), OLD), []);
+        assert_eq!(clock.behind_ms(), 0);
+        // It is taken back in two parts.
+        let mut clock = RunClock::start(at(0), None, true);
+        assert_eq!(clock.step(&step(1072, 72), OLD), skip(1000));
+        assert_eq!(clock.step(&step(1358, -7), OLD), []);
+        assert_eq!(clock.step(&step(1393, -65), OLD), take_back(72, 1465));
+        assert_eq!(clock.behind_ms(), 0);
+        // Two are taken back, the second of which alone would do, less well.
+        let mut clock = RunClock::start(at(0), None, true);
+        assert_eq!(clock.step(&step(1010, 10), OLD), skip(1000));
+        assert_eq!(clock.step(&step(1260, 60), OLD), skip(1200));
+        let taken_back = clock.step(&step(1400, -70), OLD);
+        assert_eq!(taken_back.len(), 2, "{taken_back:?}");
     }
 
     #[test]

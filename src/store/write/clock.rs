@@ -4,12 +4,12 @@
 
 use super::ledger;
 use crate::pure::model::{HostId, Interruption, InterruptionKind};
-use crate::pure::run_clock::{ClockStep, Correction, SAME_STEP_MS, Why};
+use crate::pure::run_clock::{ClockStep, Correction, SAME_STEP_MS, Why, max_drift_ms};
 use crate::pure::time::{LATEST_MS, UtcMillis, parse_instant};
 use crate::store::columns::{ReadRows, instant_of, length_ms, text, value};
 use crate::store::rollup::due::mark_stale;
 use crate::store::rows::{host_ids, next_millisecond};
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, params};
 use serde_json::Value;
 use std::ops::RangeInclusive;
 
@@ -114,15 +114,19 @@ struct Step {
     is_skip: bool,
     /// When the run began.
     started: Option<UtcMillis>,
+    /// Whether the machine has not booted since, and the present run saw no step yet.
+    is_of_same_clock: bool,
 }
 
-/// An earlier run may have ended while its clock was set ahead, and left rows in the future: they
-/// move back if the steps that set it ahead explain how far the record is ahead of the clock, which
-/// shows `now`, and no time service has confirmed them. `run` is the present run, whose rows stay.
-/// Returns how many checks.
+/// An earlier run may have ended while its clock was set ahead, and left rows that are dated too late:
+/// they move back if the steps that set it ahead explain how far the record is ahead of the clock,
+/// which shows `now`, or if the clock was now set back by as much, `back_ms`, within the same boot; and
+/// if no time service has confirmed them. `run` is the present run, whose rows stay. Returns how many
+/// checks.
 pub fn take_back_lead(
     connection: &Connection,
     now: UtcMillis,
+    back_ms: Option<i64>,
     run: Option<i64>,
 ) -> rusqlite::Result<usize> {
     const STARTED: &str = "select started_at from monitor_run where id = ?1";
@@ -132,7 +136,11 @@ pub fn take_back_lead(
     let newest = newest_on_record(connection, own)?.unwrap_or(now);
     let mut until = newest;
     let mut moved = 0;
-    for step in steps_ahead(connection, now, newest, run)? {
+    let steps = last_steps(connection, run)?;
+    let ahead = steps_ahead(&steps, now, newest);
+    let taken_back = back_ms.filter(|_| ahead.is_empty());
+    let taken_back = taken_back.map_or(&[][..], |back_ms| steps_taken_back(&steps, back_ms));
+    for step in ahead.iter().chain(taken_back) {
         moved += match step.started.filter(|_| step.is_of_whole_run) {
             Some(started) => redate(connection, &(started.0..=until.0), -step.step_ms)?,
             None => {
@@ -150,20 +158,16 @@ pub fn take_back_lead(
     Ok(moved)
 }
 
-/// The last steps of an earlier run that together explain why `newest` is later than `now`, the
-/// last one first; none if they do not.
-fn steps_ahead(
-    connection: &Connection,
-    now: UtcMillis,
-    newest: UtcMillis,
-    run: Option<i64>,
-) -> rusqlite::Result<Vec<Step>> {
-    const STEPS: &str = "select c.at, c.step_ms, c.why, r.started_at
-          from clock_step c left join monitor_run r on r.id = c.run_id
-         where c.run_id is not ?1
-           and c.run_id is (select run_id from clock_step where run_id is not ?1 order by id desc limit 1)
-         order by c.id desc limit 16";
-    let read = |row: &Row<'_>| {
+/// The last steps of the last run that saw some, apart from the present one, the last one first.
+fn last_steps(connection: &Connection, run: Option<i64>) -> rusqlite::Result<Vec<Step>> {
+    const STEPS: &str = "select c.at, c.step_ms, c.why, r.started_at,
+                r.boot_id is (select boot_id from monitor_run where id = ?1) and r.boot_id is not null
+                and not exists (select 1 from clock_step where run_id = ?1)
+           from clock_step c left join monitor_run r on r.id = c.run_id
+          where c.run_id is not ?1
+            and c.run_id is (select run_id from clock_step where run_id is not ?1 order by id desc limit 1)
+          order by c.id desc limit 16";
+    connection.prepare(STEPS)?.read_all([run], |row| {
         let why = text(row, 2)?;
         Ok(Step {
             at: row.get(0)?,
@@ -171,21 +175,46 @@ fn steps_ahead(
             is_of_whole_run: why.as_deref() == Some(Why::Unsynchronised.as_str()),
             is_skip: why.is_none(),
             started: value(row, 3),
+            is_of_same_clock: row.get(4)?,
         })
-    };
+    })
+}
+
+impl Step {
+    /// Whether it set the clock ahead, and no time service has confirmed it.
+    fn may_be_taken_back(&self) -> bool {
+        self.step_ms > 0 && (self.is_skip || self.is_of_whole_run)
+    }
+}
+
+/// The last steps that together explain why `newest` is later than `now`; none if they do not.
+fn steps_ahead(steps: &[Step], now: UtcMillis, newest: UtcMillis) -> &[Step] {
     let mut left_ms = newest.0.saturating_sub(now.0);
-    let mut steps = Vec::new();
-    for step in connection.prepare(STEPS)?.read_all([run], read)? {
-        if step.step_ms <= 0 || step.at <= now || !(step.is_skip || step.is_of_whole_run) {
+    for (index, step) in steps.iter().enumerate() {
+        if !step.may_be_taken_back() || step.at <= now {
             break;
         }
         left_ms = left_ms.saturating_sub(step.step_ms);
-        steps.push(step);
         if left_ms <= SAME_STEP_MS {
-            return Ok(steps);
+            return steps.get(..=index).unwrap_or_default();
         }
     }
-    Ok(Vec::new())
+    &[]
+}
+
+/// The last steps that the clock is set back by together: those that fit best; none if none do.
+fn steps_taken_back(steps: &[Step], back_ms: i64) -> &[Step] {
+    let max_drift_ms = max_drift_ms(back_ms);
+    let mut left_ms = back_ms;
+    let (mut best, mut count) = (max_drift_ms.saturating_add(1), 0);
+    let possible = |step: &&Step| step.may_be_taken_back() && step.is_of_same_clock;
+    for (index, step) in steps.iter().take_while(possible).enumerate() {
+        left_ms = left_ms.saturating_sub(step.step_ms);
+        if left_ms.saturating_abs() < best {
+            (best, count) = (left_ms.saturating_abs(), index + 1);
+        }
+    }
+    steps.get(..count).unwrap_or_default()
 }
 
 /// The clock had skipped `skipped_ms` at `from`, and `by_ms` of that, which is negative, is taken

@@ -212,7 +212,7 @@ impl Database {
             self.totals.read(&transaction);
             runs::correct_before(&transaction, &*clock, now)?;
             let mut newest = clock::newest_on_record(&transaction, None)?;
-            if newest > Some(now) && clock::take_back_lead(&transaction, now, None)? > 0 {
+            if newest > Some(now) && clock::take_back_lead(&transaction, now, None, None)? > 0 {
                 newest = clock::newest_on_record(&transaction, None)?;
             }
             let run_clock = RunClock::start(started, newest, is_synchronised);
@@ -232,15 +232,15 @@ impl Database {
         Ok(())
     }
 
-    /// The clock of this run was set back to `now`: what earlier runs left in the future, since
+    /// The clock of this run was set back: what earlier runs dated too late, since
     /// theirs had been set ahead, moves back.
-    pub fn take_back_lead(&mut self, now: UtcMillis) -> Result<(), StoreError> {
+    pub fn take_back_lead(&mut self, step: &ClockStep) -> Result<(), StoreError> {
         let (run_id, started) = (self.run_id, self.run_clock.started());
         let mut write = || -> rusqlite::Result<Option<UtcMillis>> {
             let transaction = self
                 .connection
                 .transaction_with_behavior(TransactionBehavior::Immediate)?;
-            clock::take_back_lead(&transaction, now, run_id)?;
+            clock::take_back_lead(&transaction, step.now, Some(-step.step_ms), run_id)?;
             let newest = clock::newest_on_record(&transaction, Some(started))?;
             self.totals.store_all(&transaction)?;
             transaction.commit()?;

@@ -48,7 +48,7 @@ impl WriterState {
     }
 
     fn take_back_lead(&mut self, step: &ClockStep) {
-        if let Err(error) = self.database.take_back_lead(step.now) {
+        if let Err(error) = self.database.take_back_lead(step) {
             log::warn!("{error}");
         }
     }
