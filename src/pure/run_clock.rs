@@ -3,7 +3,8 @@
 //! the correction, and nothing else. Until the correction a run whose clock is behind the record is
 //! dated right after the record: it is later than all that was recorded before.
 
-use std::ops::RangeInclusive;
+use std::cmp::Reverse;
+use std::ops::{Range, RangeInclusive};
 use std::time::Duration;
 
 use crate::pure::time::{IMPLAUSIBLE_BEFORE, UtcMillis};
@@ -296,11 +297,13 @@ impl RunClock {
         vec![Correction::Skip { from: before }]
     }
 
-    /// Takes back the last earlier steps, if this step takes them back together.
+    /// Takes back the earlier steps that this step takes back together, if there are any.
     fn undo(&mut self, before: UtcMillis, step_ms: i64) -> Option<Vec<Correction>> {
-        let (first, rest_ms) = self.fitting(step_ms)?;
+        let (fitting, rest_ms) = self.fitting(step_ms)?;
         let mut until = before;
         let mut corrections = Vec::new();
+        let first = fitting.start;
+        let later = self.earlier.split_off(fitting.end);
         while self.earlier.len() > first
             && let Some(earlier) = self.earlier.pop()
         {
@@ -310,21 +313,41 @@ impl RunClock {
             corrections.push(self.take_back(earlier, by_ms, until));
             until = until.plus(by_ms);
         }
+        // What followed has moved with the rest.
+        let by_ms = until.0 - before.0;
+        self.earlier
+            .extend(later.into_iter().map(|step| match step {
+                Earlier::Skipped { from, ms } => Earlier::Skipped {
+                    from: from.plus(by_ms),
+                    ms,
+                },
+                moved => moved,
+            }));
         Some(corrections)
     }
 
-    /// From which earlier step on they are taken back by a step, and by how much it is another one
-    /// than they were together: the least of all.
-    fn fitting(&self, step_ms: i64) -> Option<(usize, i64)> {
+    /// The earlier steps in a row that a step takes back, and by how much it is another one than they
+    /// were together: the least of all, and of several the last.
+    fn fitting(&self, step_ms: i64) -> Option<(Range<usize>, i64)> {
         let max_drift_ms = max_drift_ms(step_ms);
-        let earlier = self.earlier.iter().enumerate().rev();
-        let rests = earlier.scan(step_ms, |rest_ms, (index, earlier)| {
-            *rest_ms = rest_ms.saturating_add(earlier.ms());
-            Some((index, *rest_ms))
+        let count = self.earlier.len();
+        let rows = (0..count).flat_map(|first| (first..count).map(move |last| first..last + 1));
+        let rests = rows.map(|row| {
+            let steps = self.earlier.get(row.clone()).unwrap_or_default();
+            let rest_ms = steps.iter().fold(step_ms, |rest_ms, earlier| {
+                rest_ms.saturating_add(earlier.ms())
+            });
+            (row, rest_ms)
         });
         rests
             .filter(|(_, rest_ms)| rest_ms.saturating_abs() <= max_drift_ms)
-            .min_by_key(|(_, rest_ms)| rest_ms.saturating_abs())
+            .min_by_key(|(row, rest_ms)| {
+                (
+                    rest_ms.saturating_abs(),
+                    Reverse(row.end),
+                    Reverse(row.start),
+                )
+            })
     }
 
     fn take_back(&mut self, earlier: Earlier, by_ms: i64, until: UtcMillis) -> Correction {
@@ -630,12 +653,12 @@ mod tests {
 
     #[test]
     fn a_step_takes_back_the_one_that_it_fits_best() {
-        let take_back = |skipped, until| vec![take_back(1000, skipped, -skipped, until)];
+        let first = |skipped, until| vec![take_back(1000, skipped, -skipped, until)];
         // A clock that is 65 s ahead is wrong by 7 s less for a while.
         let mut clock = RunClock::start(at(0), None, true);
         assert_eq!(clock.step(&step(1065, 65), OLD), skip(1000));
         assert_eq!(clock.step(&step(1358, -7), OLD), []);
-        assert_eq!(clock.step(&step(1393, -65), OLD), take_back(65, 1465));
+        assert_eq!(clock.step(&step(1393, -65), OLD), first(65, 1465));
         assert_eq!(clock.behind_ms(), 7000);
         assert_eq!(clock.step(&step(1500, 7), OLD), []);
         assert_eq!(clock.behind_ms(), 0);
@@ -643,7 +666,7 @@ mod tests {
         let mut clock = RunClock::start(at(0), None, true);
         assert_eq!(clock.step(&step(1072, 72), OLD), skip(1000));
         assert_eq!(clock.step(&step(1358, -7), OLD), []);
-        assert_eq!(clock.step(&step(1393, -65), OLD), take_back(72, 1465));
+        assert_eq!(clock.step(&step(1393, -65), OLD), first(72, 1465));
         assert_eq!(clock.behind_ms(), 0);
         // Two are taken back, the second of which alone would do, less well.
         let mut clock = RunClock::start(at(0), None, true);
@@ -651,6 +674,13 @@ mod tests {
         assert_eq!(clock.step(&step(1260, 60), OLD), skip(1200));
         let taken_back = clock.step(&step(1400, -70), OLD);
         assert_eq!(taken_back.len(), 2, "{taken_back:?}");
+        // The first of two is taken back; the second stays, and is taken back later.
+        let mut clock = RunClock::start(at(0), None, true);
+        assert_eq!(clock.step(&step(4600, 3600), OLD), skip(1000));
+        assert_eq!(clock.step(&step(4814, 14), OLD), skip(4800));
+        assert_eq!(clock.step(&step(1314, -3600), OLD), first(3600, 4914));
+        let second = take_back(1200, 14, -14, 1414);
+        assert_eq!(clock.step(&step(1400, -14), OLD), [second]);
     }
 
     #[test]
