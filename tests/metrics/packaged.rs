@@ -66,9 +66,10 @@ pub fn expect_answers(prometheus: &Prometheus) {
     }
     let lost = prometheus.query("host:ace_pings_lost:ratio_increase15m{host=~\"lossy.*\"}");
     assert_eq!(lost.len(), 3, "{lost:?}");
-    // One of three pings, for most of the time.
+    // One of three pings for a part of the time.
     assert!(
-        lost.iter().all(|(_, ratio)| (0.1..0.34).contains(ratio)),
+        lost.iter()
+            .all(|(_, ratio)| *ratio > 0.0 && *ratio < 1.0 / 3.0),
         "{lost:?}"
     );
 }
