@@ -1,5 +1,6 @@
-//! Runs a command of the user: for an alert, or with a batch for an engine. It may hang, print without end, read nothing, or leave
-//! processes behind that keep its pipes open: none of that stops this program.
+//! Runs a command of the user: for an alert, or with a batch for an engine. It may hang, print without
+//! end, read nothing, or leave processes behind that keep its pipes open: none of that stops this
+//! program.
 
 use std::io::{self, ErrorKind, PipeReader, Read, Seek, Write};
 use std::os::fd::AsFd;

@@ -9,7 +9,7 @@ use std::ops::Range;
 use super::{ExportError, Written};
 
 use crate::pure::model::State;
-use crate::pure::series::{LIMIT_LABELS, host_labels, label, state_label};
+use crate::pure::series::{buckets, host_labels, label, seconds, state_label};
 use crate::pure::time::UtcMillis;
 use crate::pure::totals::HostTotals;
 use crate::store::{Checks, Reader, RecordedCheck, RecordedHost};
@@ -143,20 +143,16 @@ const FAMILIES: [Family; 11] = [
         "seconds",
         "Round-trip times of answered pings.",
         |totals, out| {
-            let mut up_to = 0u64;
-            for (limit, replies) in LIMIT_LABELS.iter().zip(totals.rtts) {
-                up_to = up_to.saturating_add(replies);
+            let mut count = 0;
+            for (limit, up_to) in buckets(&totals.rtts) {
                 out.add("_bucket", limit, up_to);
+                count = up_to;
             }
             out.add("_sum", "", totals.rtt_sum_us as f64 / 1e6);
-            out.add("_count", "", up_to);
+            out.add("_count", "", count);
         },
     ),
 ];
-
-fn seconds(us: Option<u32>) -> Option<f64> {
-    us.map(|us| f64::from(us) / 1e6)
-}
 
 /// Takes the samples of one check.
 struct Samples<'a> {

@@ -63,6 +63,20 @@ pub const LIMIT_LABELS: [&str; RTT_LIMITS_US.len() + 1] = [
     "le=\"+Inf\"",
 ];
 
+/// The buckets of a histogram: the label of each limit, and how many replies came within it.
+pub fn buckets(replies: &[u64; LIMIT_LABELS.len()]) -> impl Iterator<Item = (&'static str, u64)> {
+    let up_to = replies.iter().scan(0u64, |up_to, replies| {
+        *up_to = up_to.saturating_add(*replies);
+        Some(*up_to)
+    });
+    LIMIT_LABELS.into_iter().zip(up_to)
+}
+
+/// Base units: times are seconds.
+pub fn seconds(us: Option<u32>) -> Option<f64> {
+    us.map(|us| f64::from(us) / 1e6)
+}
+
 pub fn state_label(state: State) -> &'static str {
     match state {
         State::Up => "state=\"up\"",

@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use super::batch::{Batch, Sample};
-use super::tags::{Tags, tags_of};
+use super::tags::{Tags, tags_of_event, tags_of_host, with_labels};
 use crate::pure::cause::Cause;
 use crate::pure::phrase::is_unprintable;
 use crate::pure::time::UtcMillis;
@@ -40,27 +40,14 @@ impl<'a> Lines<'a> {
         }
     }
 
-    fn add_event(
-        &self,
-        EventToPush {
-            event,
-            family,
-            source,
-            ..
-        }: &EventToPush,
-        to: &mut String,
-    ) {
+    fn add_event(&self, changed: &EventToPush, to: &mut String) {
+        let event = &changed.event;
         let Some(start) = event.start_time else {
             return;
         };
-        let mut tags = tags_of(
-            &event.host_name,
-            &event.host_address,
-            *family,
-            source.as_ref(),
-        );
+        let mut tags = tags_of_event(changed);
         tags.push(("type", event.event_type.as_str().to_owned()));
-        *to += &head("ace_outage", tags, self.labels);
+        *to += &head("ace_outage", &tags, self.labels);
         let is_ongoing = event.end_time.is_none();
         let _ = write!(
             to,
@@ -83,18 +70,12 @@ impl<'a> Lines<'a> {
 }
 
 fn head_of_checks(host: &HostToPush, labels: &[(String, String)]) -> String {
-    let host = &host.host;
-    let tags = tags_of(&host.name, &host.address, host.family, host.source.as_ref());
-    head("ace_check", tags, labels)
+    head("ace_check", &tags_of_host(host), labels)
 }
 
 /// Measurement and tags, by name, which is what InfluxDB takes fastest.
-fn head(measurement: &str, tags: Tags, labels: &[(String, String)]) -> String {
-    let own = tags.iter().map(|(name, value)| (*name, value.as_str()));
-    let labels = labels
-        .iter()
-        .map(|(name, value)| (name.as_str(), value.as_str()));
-    let mut all: Vec<(&str, &str)> = own.chain(labels).collect();
+fn head(measurement: &str, tags: &Tags, labels: &[(String, String)]) -> String {
+    let mut all: Vec<(&str, &str)> = with_labels(tags, labels).collect();
     all.sort_unstable();
     let mut head = measurement.to_owned();
     for (name, value) in all {

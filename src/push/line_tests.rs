@@ -1,8 +1,9 @@
 //! Lines of the line protocol, character by character.
 
+use super::super::sample;
 use super::*;
 use crate::pure::address::IpVersion;
-use crate::pure::model::{EventId, EventKind, HostId, State};
+use crate::pure::model::{EventKind, HostId, State};
 use crate::store::{OutageEvent, PushMark, RecordedHost};
 
 fn host(name: &str, address: &str) -> HostToPush {
@@ -33,31 +34,7 @@ fn check() -> CheckToPush {
 }
 
 fn event() -> OutageEvent {
-    OutageEvent {
-        id: EventId(7),
-        host_name: "a".into(),
-        host_address: "192.0.2.1".into(),
-        event_type: EventKind::Outage,
-        start_time: Some(UtcMillis(1_762_086_896_007)),
-        end_time: None,
-        duration_seconds: None,
-        checks_failed: None,
-        checks_during_outage: None,
-        recovery_success_rate: None,
-        notes: None,
-        cause: None,
-        earliest_start: None,
-        packets_sent: None,
-        packets_lost: None,
-        path: None,
-        planned: false,
-        facts: None,
-        former_name: None,
-        distinction: String::new(),
-        answered_since: None,
-        host_id: Some(HostId(1)),
-        is_removed: false,
-    }
+    sample::event("a", UtcMillis(1_762_086_896_007))
 }
 
 fn line(host: HostToPush, labels: &[(&str, &str)], sample: Sample) -> String {

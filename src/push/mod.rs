@@ -8,6 +8,8 @@ mod batch;
 mod http;
 mod line;
 mod remote_write;
+#[cfg(test)]
+mod sample;
 mod sender;
 mod status;
 mod tags;

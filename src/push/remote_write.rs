@@ -4,9 +4,10 @@
 use std::collections::BTreeMap;
 
 use super::batch::{Batch, Sample};
-use super::tags::{Tags, tags_of};
+use super::tags::{Tags, tags_of_event, tags_of_host, with_labels};
 use crate::pure::cause::Cause;
 use crate::pure::model::{EventKind, State};
+use crate::pure::series::seconds;
 use crate::pure::stats;
 use crate::pure::time::UtcMillis;
 use crate::pure::varint;
@@ -39,25 +40,13 @@ const CHECK_SERIES: [(&str, ValueOf); 6] = [
     }),
 ];
 
-/// A series for each state, 1 or 0, as in `/metrics`. All are written for each check: one that is
-/// left out would stay as it was.
-const STATES: [State; 5] = [
-    State::Up,
-    State::Degraded,
-    State::Poor,
-    State::Down,
-    State::NotMeasured,
-];
-
-fn seconds(us: Option<u32>) -> Option<f64> {
-    us.map(|us| f64::from(us) / 1e6)
-}
-
-/// The series of a host, in the order of [`CHECK_SERIES`] and [`STATES`].
+/// The series of a host, in the order of [`CHECK_SERIES`] and [`State::ALL`].
 #[derive(Clone, Default)]
 struct HostSeries {
     checks: [Values; CHECK_SERIES.len()],
-    states: [Values; STATES.len()],
+    /// 1 or 0, as in `/metrics`. All are written for each check: one that is left out would stay as it
+    /// was.
+    states: [Values; State::ALL.len()],
 }
 
 /// Collects the series of a request.
@@ -89,24 +78,12 @@ impl<'a> RemoteWrite<'a> {
     }
 
     /// An event is 1 at its beginning and 0 at its end; its length stands at its end.
-    fn add_event(
-        &mut self,
-        EventToPush {
-            event,
-            family,
-            source,
-            ..
-        }: &EventToPush,
-    ) {
+    fn add_event(&mut self, changed: &EventToPush) {
+        let event = &changed.event;
         let Some(start) = event.start_time else {
             return;
         };
-        let mut tags = tags_of(
-            &event.host_name,
-            &event.host_address,
-            *family,
-            source.as_ref(),
-        );
+        let mut tags = tags_of_event(changed);
         if event.event_type != EventKind::Outage {
             tags.push(("type", event.event_type.as_str().to_owned()));
         }
@@ -145,12 +122,11 @@ impl<'a> RemoteWrite<'a> {
             }
         };
         for (host, series) in batch.hosts.iter().zip(&mut self.hosts) {
-            let host = &host.host;
-            let tags = tags_of(&host.name, &host.address, host.family, host.source.as_ref());
+            let tags = tags_of_host(host);
             for ((name, _), values) in CHECK_SERIES.iter().zip(&mut series.checks) {
                 add(name, &tags, values);
             }
-            for (state, values) in STATES.iter().zip(&mut series.states) {
+            for (state, values) in State::ALL.iter().zip(&mut series.states) {
                 let mut tags = tags.clone();
                 tags.push(("state", state.as_str().to_owned()));
                 add("ace_host_state", &tags, values);
@@ -168,7 +144,7 @@ impl HostSeries {
         for ((_, value), values) in CHECK_SERIES.iter().zip(&mut self.checks) {
             values.extend(value(check).map(|value| (check.at, value)));
         }
-        for (state, values) in STATES.iter().zip(&mut self.states) {
+        for (state, values) in State::ALL.iter().zip(&mut self.states) {
             let is_state = f64::from(u8::from(check.state == *state));
             values.push((check.at, is_state));
         }
@@ -202,11 +178,8 @@ fn add_bytes(to: &mut Vec<u8>, field: u8, bytes: &[u8]) {
 }
 
 fn time_series(name: &str, tags: &Tags, labels: &[(String, String)], values: &Values) -> Vec<u8> {
-    let tags = tags.iter().map(|(name, value)| (*name, value.as_str()));
-    let labels = labels
-        .iter()
-        .map(|(name, value)| (name.as_str(), value.as_str()));
-    let mut all: Vec<(&str, &str)> = tags.chain(labels).chain([("__name__", name)]).collect();
+    let all = with_labels(tags, labels).chain([("__name__", name)]);
+    let mut all: Vec<(&str, &str)> = all.collect();
     // Required by the protocol.
     all.sort_unstable();
     let mut series = Vec::new();

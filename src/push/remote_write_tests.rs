@@ -1,8 +1,9 @@
 //! Messages of remote write, read back by what the protocol says.
 
+use super::super::sample;
 use super::*;
 use crate::pure::address::IpVersion;
-use crate::pure::model::{EventId, HostId};
+use crate::pure::model::HostId;
 use crate::store::{HostToPush, OutageEvent, PushMark, RecordedHost};
 
 /// Labels of a series, and its samples.
@@ -161,34 +162,6 @@ fn a_check_is_a_sample_of_each_series_and_of_every_state() {
     assert_eq!(message(&[]), []);
 }
 
-fn event_at(start: UtcMillis) -> OutageEvent {
-    OutageEvent {
-        id: EventId(7),
-        host_name: "a \"b\"".into(),
-        host_address: "192.0.2.1".into(),
-        event_type: EventKind::Outage,
-        start_time: Some(start),
-        end_time: None,
-        duration_seconds: None,
-        checks_failed: None,
-        checks_during_outage: None,
-        recovery_success_rate: None,
-        notes: None,
-        cause: None,
-        earliest_start: None,
-        packets_sent: None,
-        packets_lost: None,
-        path: None,
-        planned: false,
-        facts: None,
-        former_name: None,
-        distinction: String::new(),
-        answered_since: None,
-        host_id: Some(HostId(1)),
-        is_removed: false,
-    }
-}
-
 #[test]
 fn an_event_is_1_at_its_beginning_and_0_at_its_end() {
     let start = UtcMillis(1_762_086_896_007);
@@ -199,7 +172,7 @@ fn an_event_is_1_at_its_beginning_and_0_at_its_end() {
                 end_time,
                 cause,
                 event_type,
-                ..event_at(start)
+                ..sample::event("a \"b\"", start)
             },
             family: Some(IpVersion::V4),
             source: None,

@@ -9,7 +9,7 @@ use crate::pure::address::IpVersion;
 use crate::pure::cause::Cause;
 use crate::pure::model::{EventKind, HostId, State};
 use crate::pure::process::ProcessFigures;
-use crate::pure::series::host_labels;
+use crate::pure::series::{host_labels, seconds};
 use crate::pure::totals::HostTotals;
 use crate::status::{self, HostStatus, HostStatuses};
 use crate::store::{MonitorCounts, OutageEvent, Reader, database_sizes};
@@ -192,7 +192,6 @@ impl CurrentFigures {
     ) -> Option<CurrentFigures> {
         let latest = status.current()?;
         let check = &latest.check;
-        let seconds = |us: Option<u32>| us.map(|us| f64::from(us) / 1e6);
         let outage = outages.get(&latest.host_id).map(|event| OngoingOutage {
             cause: event.cause.unwrap_or(Cause::Unknown),
             began_at_seconds: event.start_time.map(|at| at.0 as f64 / 1000.0),

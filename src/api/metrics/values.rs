@@ -5,7 +5,7 @@ use super::text::{Number, Samples};
 use crate::pure::address::IpVersion;
 use crate::pure::cause::Cause;
 use crate::pure::model::State;
-use crate::pure::series::LIMIT_LABELS;
+use crate::pure::series::buckets;
 use crate::pure::totals::{HostTotals, OutageTotals};
 
 /// Causes of an outage of a host: that a name does not resolve is none.
@@ -73,13 +73,13 @@ pub(super) fn add_outages(
 
 pub(super) fn add_histogram(host: &HostFigures, out: &mut Samples<'_>) {
     let Some(totals) = &host.totals else { return };
-    let mut up_to = 0u64;
-    for (limit, replies) in LIMIT_LABELS.iter().zip(totals.rtts) {
-        up_to = up_to.saturating_add(replies);
+    let mut count = 0;
+    for (limit, up_to) in buckets(&totals.rtts) {
         out.add_suffixed("_bucket", limit, up_to);
+        count = up_to;
     }
     out.add_suffixed("_sum", "", totals.rtt_sum_us as f64 / 1e6);
-    out.add_suffixed("_count", "", up_to);
+    out.add_suffixed("_count", "", count);
 }
 
 pub(super) fn cause_label(cause: Cause) -> &'static str {
