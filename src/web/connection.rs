@@ -277,7 +277,10 @@ impl Connection<'_> {
             }
             let turn = self.shared.take_turn(weight);
             let turn = turn.map_err(|_| io::Error::from(ErrorKind::TimedOut))?;
-            let chunk = in_own_thread(&mut chunks.next)?;
+            let chunk = match turn {
+                Some(_) => in_own_thread(&mut chunks.next)?,
+                None => (chunks.next)(),
+            };
             let is_last = chunk.is_none();
             let mut body = chunk.unwrap_or_default();
             if let Some(stream) = &mut gzip {
@@ -366,7 +369,8 @@ impl Connection<'_> {
 
 /// Runs what a response is made by. A thread keeps the pages of its stack and a cache of the C
 /// library's allocator until it ends: so they grow in the few threads that make responses at the
-/// same time, and not in that of every connection.
+/// same time, and not in that of every connection. Within a turn only: without one there may be as
+/// many as there are connections.
 fn in_own_thread<T: Send>(work: impl FnOnce() -> T + Send) -> io::Result<T> {
     thread::scope(|scope| {
         let thread = thread::Builder::new()
