@@ -122,11 +122,20 @@ impl Judge<'_> {
     fn host(&mut self, index: usize, events: &[&OutageEvent]) {
         let spans = truth::spans(self.scenario, self.played, index);
         let world_time = |at: UtcMillis| self.played.world.clocks.instant_of(at.0);
+        let ended = |event: &OutageEvent| {
+            let until = event.end_time.map(world_time)?;
+            // It was ongoing until then: the recorded end is that of the last check before.
+            if event.is_removed {
+                self.removed_at(index, until)
+            } else {
+                Some(until)
+            }
+        };
         let recorded: Vec<Recorded> = (events.iter())
             .filter_map(|event| {
                 Some(Recorded {
                     from: world_time(event.start_time?),
-                    until: event.end_time.map(world_time),
+                    until: ended(event),
                     cause: event.cause,
                 })
             })
@@ -154,6 +163,30 @@ impl Judge<'_> {
                 self.is_recorded(index, span, &recorded);
             }
         }
+    }
+
+    /// By how much the time between two pings may be longer at an instant: the second check of a host
+    /// waits for the tick of the host, up to half an interval more.
+    fn first_is_longer(&self, index: usize, at: i64) -> i64 {
+        let hosts = self.scenario.hosts.len();
+        let runs = self.played.runs.iter();
+        let mut began = runs.flat_map(|run| play::spans_of(run, index, hosts));
+        let is_second = began.any(|(from, _)| (from..from + self.interval()).contains(&at));
+        if is_second && self.scenario.probes == 0 {
+            self.interval() / 2
+        } else {
+            0
+        }
+    }
+
+    /// When the host was taken off the list, after an instant.
+    fn removed_at(&self, index: usize, after: i64) -> Option<i64> {
+        if index + 1 != self.scenario.hosts.len() {
+            return None;
+        }
+        let runs = self.played.runs.iter();
+        let removals = runs.flat_map(|run| run.without_last.iter().map(|(from, _)| *from));
+        removals.filter(|from| *from >= after).min()
     }
 
     /// Nothing is recorded as an outage that was none.
@@ -184,7 +217,7 @@ impl Judge<'_> {
             let may_last = match before {
                 // It may not be probed: after a restart, or while its link is looked at.
                 Some(Class::Unknown | Class::Lossy) => self.interval().max(ends_after) + ends_after,
-                _ if is_end => self.between_pings() + LATE,
+                _ if is_end => self.between_pings() + LATE + self.first_is_longer(index, from),
                 _ => ends_after,
             };
             if answered > may_last {
@@ -416,13 +449,14 @@ impl Judge<'_> {
         }
     }
 
-    /// Each event has one notice of its beginning, and one of its end.
+    /// Each event has one notice of its beginning, and one of its end, unless it was ongoing when its
+    /// host was removed.
     fn notices(&mut self, path: &Path) {
         let database = rusqlite::Connection::open(path).expect("the database");
         const COUNTS: &str = "select e.id,
                (select count(*) from notice_event ne join notice n on n.id = ne.notice_id where ne.event_id = e.id and n.kind = 'down'),
                (select count(*) from notice_event ne join notice n on n.id = ne.notice_id where ne.event_id = e.id and n.kind = 'up'),
-               e.end_time is not null from outage_events e";
+               e.end_time is not null and not e.removed from outage_events e";
         let mut query = database.prepare(COUNTS).expect("the tables");
         let rows = query
             .query_map([], |row| {
