@@ -3,8 +3,7 @@
 //! the correction, and nothing else. Until the correction a run whose clock is behind the record is
 //! dated right after the record: it is later than all that was recorded before.
 
-use std::cmp::Reverse;
-use std::ops::{Range, RangeInclusive};
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 use crate::pure::time::{IMPLAUSIBLE_BEFORE, UtcMillis};
@@ -12,12 +11,14 @@ use crate::pure::time::{IMPLAUSIBLE_BEFORE, UtcMillis};
 /// A smaller change is an adjustment, not a step.
 pub const MIN_STEP_MS: i64 = 2_000;
 
-/// A step that undoes another may differ by the drift of the clock in between.
-pub const SAME_STEP_MS: i64 = 60_000;
+/// By how much a clock may be off at most when it is set back to what it showed before.
+pub const MAX_DRIFT_MS: i64 = 60_000;
 
-/// By how much a step may differ from those that it undoes.
-pub fn max_drift_ms(step_ms: i64) -> i64 {
-    SAME_STEP_MS.min(step_ms.saturating_abs() / 4)
+/// By how much a clock that was wrong for so long may have drifted: a hundred millionths, which is
+/// more than a quartz in its temperature range; less than a step is no step.
+pub fn max_drift_ms(wrong_for: Duration) -> i64 {
+    let wrong_for_ms = i64::try_from(wrong_for.as_millis()).unwrap_or(i64::MAX);
+    (wrong_for_ms / 10_000).clamp(MIN_STEP_MS - 1, MAX_DRIFT_MS)
 }
 
 /// A change of the wall clock.
@@ -111,24 +112,29 @@ impl Why {
     }
 }
 
-/// An earlier step of this run, which may be taken back.
+/// The clock skipped so many milliseconds, and the record does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Earlier {
-    /// All that this run had recorded was moved by so many milliseconds.
-    Moved(i64),
-    /// So many milliseconds were skipped at `from`.
-    Skipped { from: UtcMillis, ms: i64 },
+struct Skipped {
+    from: UtcMillis,
+    ms: i64,
 }
 
-impl Earlier {
-    fn ms(self) -> i64 {
-        match self {
-            Earlier::Moved(ms) | Earlier::Skipped { ms, .. } => ms,
-        }
-    }
+/// What the clock showed before it was set, and what was made of it: it may be set back to that.
+/// `set_ms`, `dated_ms`, `moved_ms`, `doubt` and `is_confirmed` are those of [`RunClock`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Shown {
+    set_ms: i64,
+    dated_ms: i64,
+    moved_ms: i64,
+    doubt: Option<Why>,
+    is_confirmed: bool,
+    /// How many times had been skipped.
+    skips: usize,
+    /// How old the run was when the clock was set.
+    until: Duration,
 }
 
-/// How many earlier steps can be taken back.
+/// How many earlier times of the clock, and how many skipped times, are remembered.
 const MAX_EARLIER: usize = 16;
 
 /// A record that is further ahead of the clock than this contradicts it.
@@ -142,22 +148,33 @@ pub const SETTLED_AGAINST_RECORD_AFTER: Duration = Duration::from_secs(86_400);
 
 /// By what time a run dates its records. A clock that is set back is not believed at once, since it
 /// may be set right again: until then the run goes on dating as if it had not been set, and nothing
-/// that is recorded moves. When it is believed, what this run dated by the wrong clock moves.
+/// that is recorded moves. When it is believed, what this run dated by the wrong clock moves. When the
+/// clock is set to what it showed before, what was dated in between moves, and it is all as it was.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunClock {
     /// When the run began, by the times that it records.
     started: UtcMillis,
     /// The newest instant that was recorded before the run.
     newest_before: Option<UtcMillis>,
-    /// What is added to the wall clock in what is recorded: not zero while the clock shows a time
-    /// before the newest result of before the run, or was set back and is not believed.
-    behind_ms: i64,
-    /// The part of it that the clock was set back during this run.
-    set_back_ms: i64,
+    /// By how much the wall clock was set since the run began, in all.
+    set_ms: i64,
+    /// By how much it would have been set if it showed the times that are recorded now: more than
+    /// `set_ms` while the clock shows a time before the newest result of before the run, or was set
+    /// back and is not believed.
+    dated_ms: i64,
+    /// By how much the whole run has moved.
+    moved_ms: i64,
+    /// The times that the record skips and that may be taken back, in order.
+    skipped: Vec<Skipped>,
+    /// What the clock showed before it was set to what it shows now, in order.
+    shown: Vec<Shown>,
+    /// How old the run was when the clock was last set.
+    stepped: Duration,
     doubt: Option<Why>,
-    /// Whether a time service had confirmed the clock before it was set back, if it was.
+    /// Whether a time service had confirmed the clock, apart from what it has skipped since.
     is_confirmed: bool,
-    earlier: Vec<Earlier>,
+    /// Whether the clock has shown no time after the newest result of before the run.
+    is_behind_record: bool,
 }
 
 impl RunClock {
@@ -181,21 +198,26 @@ impl RunClock {
         RunClock {
             started: now.plus(behind_ms),
             newest_before: newest,
-            behind_ms,
-            set_back_ms: 0,
+            set_ms: 0,
+            dated_ms: behind_ms,
+            moved_ms: 0,
+            skipped: Vec::new(),
+            shown: Vec::new(),
+            stepped: Duration::ZERO,
             doubt,
             is_confirmed: doubt.is_none(),
-            earlier: Vec::new(),
+            is_behind_record: behind_ms > 0,
         }
     }
 
+    /// What is added to the wall clock in what is recorded.
     pub fn behind_ms(&self) -> i64 {
-        self.behind_ms
+        self.dated_ms.saturating_sub(self.set_ms)
     }
 
     /// Whether the clock was set back and is not believed.
     pub fn is_set_back(&self) -> bool {
-        self.set_back_ms > 0
+        self.behind_ms() > 0 && !self.is_behind_record
     }
 
     /// When the run began, by the times that it records.
@@ -205,7 +227,7 @@ impl RunClock {
 
     /// The time to record, where the wall clock shows `wall`.
     pub fn dated(&self, wall: UtcMillis) -> UtcMillis {
-        wall.plus(self.behind_ms)
+        wall.plus(self.behind_ms())
     }
 
     /// Why the first step forward corrects the whole run; `None` when the clock is believed.
@@ -221,151 +243,136 @@ impl RunClock {
     /// What a step of the wall clock means. `age`: of the run.
     pub fn step(&mut self, step: &ClockStep, age: Duration) -> Vec<Correction> {
         let before = self.dated(step.before());
-        if self.behind_ms > self.set_back_ms {
-            return self.step_behind_record(before, step.step_ms);
+        let left = self.shown_until(age);
+        self.set_ms = self.set_ms.saturating_add(step.step_ms);
+        let ahead_ms = self.set_ms.saturating_sub(self.dated_ms);
+        if self.is_behind_record {
+            return if ahead_ms < 0 {
+                Vec::new()
+            } else {
+                self.pass_record(before, ahead_ms)
+            };
         }
-        if step.step_ms < 0 {
-            self.set_back(before, -step.step_ms, age)
+        self.stepped = age;
+        if let Some(index) = self.shown_before(|_| MIN_STEP_MS - 1) {
+            return self.return_to(index, before);
+        }
+        self.remember(left);
+        if ahead_ms >= MIN_STEP_MS {
+            self.set_forward(before, ahead_ms)
+        } else if ahead_ms > -MIN_STEP_MS {
+            self.dated_ms = self.set_ms;
+            Vec::new()
+        } else if !self.is_confirmed && age < SETTLED_AFTER && self.is_after_record(self.set_ms) {
+            self.cut(before, self.set_ms)
         } else {
-            self.set_forward(before, step.step_ms)
+            Vec::new()
         }
     }
 
-    /// The run began before the newest result on record, and its clock is set.
-    fn step_behind_record(&mut self, before: UtcMillis, step_ms: i64) -> Vec<Correction> {
-        let still_behind = self.behind_ms.saturating_sub(step_ms).max(0);
-        let by_ms = step_ms - self.behind_ms;
-        (self.behind_ms, self.set_back_ms) = (still_behind, 0);
-        if still_behind > 0 {
-            return Vec::new();
-        }
-        self.doubt = None;
+    /// The run began before the newest result on record, and its clock is set to a time after it.
+    fn pass_record(&mut self, before: UtcMillis, by_ms: i64) -> Vec<Correction> {
+        (self.is_behind_record, self.doubt) = (false, None);
         vec![self.redate_whole(before, by_ms, Why::Behind)]
     }
 
-    fn set_back(&mut self, before: UtcMillis, by_ms: i64, age: Duration) -> Vec<Correction> {
-        let back_ms = self.set_back_ms.saturating_add(by_ms);
-        // Where this step alone fits an earlier one better than with what the clock was set back
-        // before, that is still to be judged.
-        let fits = |step_ms: i64| {
-            self.fitting(step_ms)
-                .map_or(i64::MAX, |(_, rest_ms)| rest_ms.saturating_abs())
-        };
-        if fits(-by_ms) < fits(-back_ms)
-            && let Some(undone) = self.undo(before, -by_ms)
-        {
-            return undone;
-        }
-        if let Some(undone) = self.undo(before, -back_ms) {
-            (self.behind_ms, self.set_back_ms) = (0, 0);
-            return undone;
-        }
-        if !self.is_confirmed && age < SETTLED_AFTER && self.is_after_record(back_ms) {
-            (self.behind_ms, self.set_back_ms) = (0, 0);
-            self.remember(Earlier::Moved(-back_ms));
-            return vec![self.redate_whole(before, -back_ms, Why::SetBack)];
-        }
-        self.set_back_ms = back_ms;
-        self.behind_ms = self.behind_ms.saturating_add(by_ms);
-        Vec::new()
-    }
-
-    fn set_forward(&mut self, before: UtcMillis, step_ms: i64) -> Vec<Correction> {
-        let undone = self.set_back_ms.min(step_ms);
-        let mut set_back_ms = self.set_back_ms - undone;
-        if set_back_ms < MIN_STEP_MS {
-            set_back_ms = 0;
-        }
-        self.behind_ms -= self.set_back_ms - set_back_ms;
-        self.set_back_ms = set_back_ms;
-        let step_ms = step_ms - undone;
-        if step_ms < MIN_STEP_MS {
-            return Vec::new();
-        }
-        if let Some(undone) = self.undo(before, step_ms) {
-            return undone;
-        }
+    fn set_forward(&mut self, before: UtcMillis, by_ms: i64) -> Vec<Correction> {
         if let Some(why) = self.doubt.take() {
-            self.remember(Earlier::Moved(step_ms));
-            return vec![self.redate_whole(before, step_ms, why)];
+            return vec![self.redate_whole(before, by_ms, why)];
         }
-        self.is_confirmed = false;
-        self.remember(Earlier::Skipped {
+        self.skipped.push(Skipped {
             from: before,
-            ms: step_ms,
+            ms: by_ms,
         });
+        self.dated_ms = self.set_ms;
         vec![Correction::Skip { from: before }]
     }
 
-    /// Takes back the earlier steps that this step takes back together, if there are any.
-    fn undo(&mut self, before: UtcMillis, step_ms: i64) -> Option<Vec<Correction>> {
-        let (fitting, rest_ms) = self.fitting(step_ms)?;
+    fn shown_until(&self, age: Duration) -> Shown {
+        Shown {
+            set_ms: self.set_ms,
+            dated_ms: self.dated_ms,
+            moved_ms: self.moved_ms,
+            doubt: self.doubt,
+            is_confirmed: self.is_confirmed,
+            skips: self.skipped.len(),
+            until: age,
+        }
+    }
+
+    fn remember(&mut self, mut shown: Shown) {
+        if self.shown.len().max(self.skipped.len()) >= MAX_EARLIER {
+            // None of them is taken back any more.
+            self.shown.clear();
+            self.skipped.clear();
+            shown.skips = 0;
+        }
+        self.shown.push(shown);
+    }
+
+    /// The earlier time of the clock that it shows again, if it differs by so much at most: the nearest.
+    fn shown_before(&self, max_difference_ms: impl Fn(&Shown) -> i64) -> Option<usize> {
+        let difference = |shown: &Shown| self.set_ms.saturating_sub(shown.set_ms).saturating_abs();
+        let shown = self.shown.iter().enumerate();
+        shown
+            .filter(|(_, shown)| difference(shown) <= max_difference_ms(shown))
+            .min_by_key(|(_, shown)| difference(shown))
+            .map(|(index, _)| index)
+    }
+
+    /// The clock shows again what it showed before: what the steps since then moved and skipped is
+    /// taken back, the last one first.
+    fn return_to(&mut self, index: usize, before: UtcMillis) -> Vec<Correction> {
+        let Some(shown) = self.shown.drain(index..).next() else {
+            return Vec::new();
+        };
+        let mut drift_ms = if shown.dated_ms == shown.set_ms {
+            self.set_ms - shown.set_ms
+        } else {
+            0
+        };
         let mut until = before;
         let mut corrections = Vec::new();
-        let first = fitting.start;
-        let later = self.earlier.split_off(fitting.end);
-        while self.earlier.len() > first
-            && let Some(earlier) = self.earlier.pop()
+        while self.skipped.len() > shown.skips
+            && let Some(skipped) = self.skipped.pop()
         {
             // The drift of the clock in between counts for the first of these steps.
-            let is_first = self.earlier.len() == first;
-            let by_ms = -earlier.ms() + if is_first { rest_ms } else { 0 };
-            corrections.push(self.take_back(earlier, by_ms, until));
+            let is_first = self.skipped.len() == shown.skips;
+            let drift_ms = if is_first {
+                std::mem::take(&mut drift_ms)
+            } else {
+                0
+            };
+            let by_ms = drift_ms - skipped.ms;
+            corrections.push(skipped.take_back(by_ms, until));
+            self.dated_ms += by_ms;
             until = until.plus(by_ms);
         }
-        // What followed has moved with the rest.
-        let by_ms = until.0 - before.0;
-        self.earlier
-            .extend(later.into_iter().map(|step| match step {
-                Earlier::Skipped { from, ms } => Earlier::Skipped {
-                    from: from.plus(by_ms),
-                    ms,
-                },
-                moved => moved,
-            }));
-        Some(corrections)
-    }
-
-    /// The earlier steps in a row that a step takes back, and by how much it is another one than they
-    /// were together: the least of all, and of several the last.
-    fn fitting(&self, step_ms: i64) -> Option<(Range<usize>, i64)> {
-        let max_drift_ms = max_drift_ms(step_ms);
-        let count = self.earlier.len();
-        let rows = (0..count).flat_map(|first| (first..count).map(move |last| first..last + 1));
-        let rests = rows.map(|row| {
-            let steps = self.earlier.get(row.clone()).unwrap_or_default();
-            let rest_ms = steps.iter().fold(step_ms, |rest_ms, earlier| {
-                rest_ms.saturating_add(earlier.ms())
-            });
-            (row, rest_ms)
-        });
-        rests
-            .filter(|(_, rest_ms)| rest_ms.saturating_abs() <= max_drift_ms)
-            .min_by_key(|(row, rest_ms)| {
-                (
-                    rest_ms.saturating_abs(),
-                    Reverse(row.end),
-                    Reverse(row.start),
-                )
-            })
-    }
-
-    fn take_back(&mut self, earlier: Earlier, by_ms: i64, until: UtcMillis) -> Correction {
-        match earlier {
-            Earlier::Moved(_) => self.redate_whole(until, by_ms, Why::Undone),
-            Earlier::Skipped { from, ms } => Correction::TakeBack {
-                from,
-                skipped_ms: ms,
-                by_ms,
-                until,
-            },
+        let by_ms = shown.moved_ms - self.moved_ms;
+        if by_ms != 0 {
+            let by_ms = by_ms + std::mem::take(&mut drift_ms);
+            corrections.push(self.redate_whole(until, by_ms, Why::Undone));
+            until = until.plus(by_ms);
         }
+        (self.doubt, self.is_confirmed) = (shown.doubt, shown.is_confirmed);
+        // Where a part of what had been skipped before was taken back meanwhile, it is skipped now.
+        let ahead_ms = self.set_ms - self.dated_ms;
+        if ahead_ms >= MIN_STEP_MS {
+            corrections.extend(self.set_forward(until, ahead_ms));
+        } else if shown.dated_ms == shown.set_ms {
+            self.dated_ms = self.set_ms;
+        }
+        corrections
     }
 
     /// Whether [`RunClock::settle`] can decide anything.
     pub fn is_unsettled(&self) -> bool {
-        let is_settled = self.is_confirmed && self.doubt.is_none() && self.earlier.is_empty();
-        self.behind_ms > 0 || !is_settled
+        let is_settled = self.is_confirmed && self.doubt.is_none() && self.is_without_steps();
+        self.behind_ms() > 0 || !is_settled
+    }
+
+    fn is_without_steps(&self) -> bool {
+        self.skipped.is_empty() && self.shown.is_empty()
     }
 
     /// Decides what no step decided, when the wall clock shows `wall` and was not set for `quiet`,
@@ -377,13 +384,8 @@ impl RunClock {
         is_synchronised: bool,
         quiet: Duration,
     ) -> Vec<Correction> {
-        if self.behind_ms > 0 {
-            let is_decided = wall >= IMPLAUSIBLE_BEFORE && self.is_believed(is_synchronised, quiet);
-            return if is_decided {
-                self.believe(wall)
-            } else {
-                Vec::new()
-            };
+        if self.behind_ms() > 0 {
+            return self.settle_behind(wall, is_synchronised, quiet);
         }
         if !is_synchronised {
             return Vec::new();
@@ -393,92 +395,120 @@ impl RunClock {
             return Vec::new();
         }
         self.is_confirmed = true;
-        if std::mem::take(&mut self.earlier).is_empty() {
-            Vec::new()
-        } else {
-            vec![Correction::Confirm]
+        if self.is_without_steps() {
+            return Vec::new();
         }
+        self.skipped.clear();
+        self.shown.clear();
+        vec![Correction::Confirm]
     }
 
-    /// Whether a clock that is behind what is recorded is right, and the record ahead.
-    fn is_believed(&self, is_synchronised: bool, quiet: Duration) -> bool {
-        let is_against_record = if self.is_set_back() {
-            !self.is_after_record(self.set_back_ms - self.skipped_ms().min(self.set_back_ms))
+    /// The same, for a clock that is behind what is recorded.
+    fn settle_behind(
+        &mut self,
+        wall: UtcMillis,
+        is_synchronised: bool,
+        quiet: Duration,
+    ) -> Vec<Correction> {
+        if is_synchronised && quiet >= SETTLED_AFTER {
+            // It was set right, and had drifted while it was wrong.
+            let drift = |shown: &Shown| max_drift_ms(self.stepped.saturating_sub(shown.until));
+            if let Some(index) = self.shown_before(drift) {
+                return self.return_to(index, self.dated(wall));
+            }
+        }
+        let believed_ms = self.believed_ms(is_synchronised, quiet);
+        if wall < IMPLAUSIBLE_BEFORE || believed_ms >= self.dated_ms {
+            return Vec::new();
+        }
+        self.cut(self.dated(wall), believed_ms)
+    }
+
+    /// What [`RunClock::dated_ms`] should be, as far as the clock is believed, which is behind what is
+    /// recorded.
+    fn believed_ms(&self, is_synchronised: bool, quiet: Duration) -> i64 {
+        let is_against_record = if self.is_behind_record {
+            self.behind_ms() > MAX_PLAUSIBLE_LEAD_MS
         } else {
-            self.behind_ms > MAX_PLAUSIBLE_LEAD_MS
+            !self.is_after_record(self.set_ms)
         };
-        let is_confirmation_needed =
-            is_against_record || self.is_confirmed || self.behind_ms > self.set_back_ms;
         let needed = if is_against_record {
             SETTLED_AGAINST_RECORD_AFTER
         } else {
             SETTLED_AFTER
         };
-        quiet >= needed && (is_synchronised || !is_confirmation_needed)
+        let is_contradicted = is_against_record || self.is_confirmed || self.is_behind_record;
+        if quiet >= needed && (is_synchronised || !is_contradicted) {
+            self.set_ms
+        } else if quiet >= SETTLED_AFTER {
+            // What was skipped has not been confirmed either.
+            self.set_ms.max(self.without_skipped_ms())
+        } else {
+            self.dated_ms
+        }
     }
 
-    fn believe(&mut self, wall: UtcMillis) -> Vec<Correction> {
-        let mut until = self.dated(wall);
-        let mut left_ms = std::mem::take(&mut self.behind_ms);
-        self.set_back_ms = 0;
-        self.doubt = None;
+    /// What was recorded by a clock that was ahead moves, so that the run is dated by `to_ms`: first
+    /// what was recorded since the clock skipped time, then the whole run.
+    fn cut(&mut self, before: UtcMillis, to_ms: i64) -> Vec<Correction> {
+        let mut until = before;
         let mut corrections = Vec::new();
-        while left_ms > 0
-            && let Some(Earlier::Skipped { from, ms }) = self.earlier.pop()
+        while self.dated_ms > to_ms
+            && let Some(skipped) = self.skipped.pop()
         {
-            let by_ms = -left_ms.min(ms);
-            corrections.push(self.take_back(Earlier::Skipped { from, ms }, by_ms, until));
+            let by_ms = -skipped.ms.min(self.dated_ms - to_ms);
+            corrections.push(skipped.take_back(by_ms, until));
             until = until.plus(by_ms);
-            left_ms += by_ms;
-            if ms + by_ms > 0 {
-                self.remember(Earlier::Skipped {
-                    from,
-                    ms: ms + by_ms,
-                });
+            self.dated_ms += by_ms;
+            let ms = skipped.ms + by_ms;
+            if ms > 0 {
+                self.skipped.push(Skipped { ms, ..skipped });
             }
         }
-        if left_ms > 0 {
-            self.earlier.clear();
-            self.remember(Earlier::Moved(-left_ms));
-            corrections.push(self.redate_whole(until, -left_ms, Why::SetBack));
+        if self.dated_ms > to_ms {
+            let by_ms = to_ms - self.dated_ms;
+            corrections.push(self.redate_whole(until, by_ms, Why::SetBack));
+        }
+        if self.dated_ms == self.set_ms {
+            (self.doubt, self.is_behind_record) = (None, false);
         }
         corrections
     }
 
-    /// Whether what this run recorded would still be later than what was recorded before it.
-    fn is_after_record(&self, back_ms: i64) -> bool {
+    /// What [`RunClock::dated_ms`] was before the times that may be taken back were skipped.
+    fn without_skipped_ms(&self) -> i64 {
+        let skipped = self.skipped.iter();
+        skipped.fold(self.dated_ms, |ms, skipped| ms.saturating_sub(skipped.ms))
+    }
+
+    /// Whether what this run recorded would still be later than what was recorded before it if it
+    /// were dated by `to_ms`.
+    fn is_after_record(&self, to_ms: i64) -> bool {
+        let by_ms = to_ms.saturating_sub(self.without_skipped_ms()).min(0);
         self.newest_before
-            .is_none_or(|newest| self.started.plus(-back_ms) > newest)
-    }
-
-    /// Since the last step that was none forward.
-    fn skipped_ms(&self) -> i64 {
-        self.earlier
-            .iter()
-            .rev()
-            .map_while(|earlier| match earlier {
-                Earlier::Skipped { ms, .. } => Some(ms),
-                Earlier::Moved(_) => None,
-            })
-            .fold(0, |sum, ms| sum.saturating_add(*ms))
-    }
-
-    fn remember(&mut self, step: Earlier) {
-        if self.earlier.len() == MAX_EARLIER {
-            self.earlier.remove(0);
-        }
-        self.earlier.push(step);
+            .is_none_or(|newest| self.started.plus(by_ms) > newest)
     }
 
     fn redate_whole(&mut self, before: UtcMillis, by_ms: i64, why: Why) -> Correction {
         let times = self.started.0..=before.0;
         self.started = self.started.plus(by_ms);
-        for earlier in &mut self.earlier {
-            if let Earlier::Skipped { from, .. } = earlier {
-                *from = from.plus(by_ms);
-            }
+        self.dated_ms += by_ms;
+        self.moved_ms += by_ms;
+        for skipped in &mut self.skipped {
+            skipped.from = skipped.from.plus(by_ms);
         }
         Correction::Redate { times, by_ms, why }
+    }
+}
+
+impl Skipped {
+    fn take_back(self, by_ms: i64, until: UtcMillis) -> Correction {
+        Correction::TakeBack {
+            from: self.from,
+            skipped_ms: self.ms,
+            by_ms,
+            until,
+        }
     }
 }
 
@@ -636,65 +666,207 @@ mod tests {
         }
     }
 
+    /// A confirmed run whose clock was set ahead by so many seconds when it showed 1000.
+    fn ahead(seconds: i64) -> RunClock {
+        let mut clock = RunClock::start(at(0), None, true);
+        assert_eq!(clock.step(&step(1000 + seconds, seconds), OLD), skip(1000));
+        clock
+    }
+
     #[test]
-    fn a_step_takes_back_another_that_differs_by_a_quarter_at_most() {
-        for (back, is_undone) in [(80, true), (79, false)] {
-            let mut clock = RunClock::start(at(0), None, true);
-            clock.step(&step(110, 100), OLD);
-            let found = clock.step(&step(120 - back, -back), OLD);
-            let expected = if is_undone {
-                vec![take_back(10, 100, -back, 120)]
+    fn a_clock_is_set_back_to_what_it_showed_if_it_differs_by_less_than_a_step() {
+        for (back_ms, left_ms) in [
+            (98_001, 0),
+            (101_999, 0),
+            (98_000, 98_000),
+            (102_000, 102_000),
+        ] {
+            let mut clock = ahead(100);
+            let back = ClockStep {
+                now: at(1200).plus(-back_ms),
+                step_ms: -back_ms,
+            };
+            let found = clock.step(&back, OLD);
+            let taken_back = Correction::TakeBack {
+                from: at(1000),
+                skipped_ms: 100_000,
+                by_ms: -back_ms,
+                until: at(1200),
+            };
+            let expected = if left_ms == 0 {
+                vec![taken_back]
             } else {
                 vec![]
             };
-            assert_eq!(found, expected, "{back}");
+            assert_eq!((found, clock.behind_ms()), (expected, left_ms), "{back_ms}");
         }
     }
 
     #[test]
-    fn a_step_takes_back_the_one_that_it_fits_best() {
-        let first = |skipped, until| vec![take_back(1000, skipped, -skipped, until)];
-        // A clock that is 65 s ahead is wrong by 7 s less for a while.
-        let mut clock = RunClock::start(at(0), None, true);
-        assert_eq!(clock.step(&step(1065, 65), OLD), skip(1000));
-        assert_eq!(clock.step(&step(1358, -7), OLD), []);
-        assert_eq!(clock.step(&step(1393, -65), OLD), first(65, 1465));
-        assert_eq!(clock.behind_ms(), 7000);
-        assert_eq!(clock.step(&step(1500, 7), OLD), []);
-        assert_eq!(clock.behind_ms(), 0);
-        // It is taken back in two parts.
-        let mut clock = RunClock::start(at(0), None, true);
-        assert_eq!(clock.step(&step(1072, 72), OLD), skip(1000));
-        assert_eq!(clock.step(&step(1358, -7), OLD), []);
-        assert_eq!(clock.step(&step(1393, -65), OLD), first(72, 1465));
-        assert_eq!(clock.behind_ms(), 0);
-        // Two are taken back, the second of which alone would do, less well.
-        let mut clock = RunClock::start(at(0), None, true);
-        assert_eq!(clock.step(&step(1010, 10), OLD), skip(1000));
-        assert_eq!(clock.step(&step(1260, 60), OLD), skip(1200));
-        let taken_back = clock.step(&step(1400, -70), OLD);
-        assert_eq!(taken_back.len(), 2, "{taken_back:?}");
-        // The first of two is taken back; the second stays, and is taken back later.
-        let mut clock = RunClock::start(at(0), None, true);
-        assert_eq!(clock.step(&step(4600, 3600), OLD), skip(1000));
-        assert_eq!(clock.step(&step(4814, 14), OLD), skip(4800));
-        assert_eq!(clock.step(&step(1314, -3600), OLD), first(3600, 4914));
-        let second = take_back(1200, 14, -14, 1414);
-        assert_eq!(clock.step(&step(1400, -14), OLD), [second]);
+    fn a_confirmed_clock_may_have_drifted_while_it_was_wrong() {
+        let wrong_for = Duration::from_secs(100_000);
+        for (rest, is_drift) in [(-10, true), (10, true), (-11, false)] {
+            let mut clock = ahead(1000);
+            let back = rest - 1000;
+            assert_eq!(clock.step(&step(102_000 + back, back), OLD + wrong_for), []);
+            let wall = 103_000 + back;
+            assert_eq!(clock.settle(at(wall), true, YOUNG), [], "too soon");
+            let expected = if is_drift {
+                vec![take_back(1000, 1000, back, 103_000)]
+            } else {
+                let first = take_back(1000, 1000, -1000, 103_000);
+                vec![first, redate(0, 102_000, rest, Why::SetBack).remove(0)]
+            };
+            assert_eq!(
+                clock.settle(at(wall), true, SETTLED_AFTER),
+                expected,
+                "{rest}"
+            );
+            assert_eq!(clock.behind_ms(), 0);
+        }
+        let mut clock = ahead(1000);
+        clock.step(&step(100_990, -1010), OLD + wrong_for);
+        let unconfirmed = clock.settle(at(101_990), false, SETTLED_AFTER);
+        assert_eq!(unconfirmed, [take_back(1000, 1000, -1000, 103_000)]);
+        // What was recorded after the first of two steps moves by the drift, and so does what followed.
+        let mut clock = ahead(3600);
+        assert_eq!(clock.step(&step(8300, 3600), OLD), skip(4700));
+        assert_eq!(
+            clock.step(&step(1199, -7201), OLD),
+            [
+                take_back(4700, 3600, -3600, 8400),
+                take_back(1000, 3600, -3601, 4800)
+            ]
+        );
+        for (seconds, drift_ms) in [
+            (0, 1999),
+            (20_000, 2000),
+            (600_000, 60_000),
+            (u64::MAX, 60_000),
+        ] {
+            assert_eq!(
+                max_drift_ms(Duration::from_secs(seconds)),
+                drift_ms,
+                "{seconds}"
+            );
+        }
     }
 
     #[test]
-    fn the_drift_between_steps_counts_for_the_first_of_them() {
-        let mut clock = RunClock::start(at(0), None, true);
-        clock.step(&step(10 + HOUR, HOUR), OLD);
-        clock.step(&step(20 + 2 * HOUR, HOUR), OLD);
+    fn of_several_steps_each_way_back_to_a_time_that_was_shown_is_exact() {
+        // A clock that is 65 s ahead is wrong by 7 s less for a while, which outlasts it.
+        let mut clock = ahead(65);
+        assert_eq!(clock.step(&step(1358, -7), OLD), []);
+        assert_eq!(clock.step(&step(1393, -65), OLD), []);
+        assert_eq!(clock.behind_ms(), 72_000);
         assert_eq!(
-            clock.step(&step(20, -2 * HOUR - 10), OLD),
+            clock.step(&step(1500, 7), OLD),
+            [take_back(1000, 65, -65, 1565)]
+        );
+        assert_eq!(clock.behind_ms(), 0);
+        // It is taken back in two parts.
+        let mut clock = ahead(72);
+        assert_eq!(clock.step(&step(1358, -7), OLD), []);
+        assert_eq!(
+            clock.step(&step(1393, -65), OLD),
+            [take_back(1000, 72, -72, 1465)]
+        );
+        assert_eq!(clock.behind_ms(), 0);
+        // The first of two is taken back, then the second.
+        let mut clock = ahead(3600);
+        assert_eq!(clock.step(&step(4814, 14), OLD), skip(4800));
+        assert_eq!(clock.step(&step(1314, -3600), OLD), []);
+        assert_eq!(
+            clock.step(&step(1400, -14), OLD),
             [
-                take_back(20 + HOUR, HOUR, -HOUR, 2 * HOUR + 30),
-                take_back(10, HOUR, -HOUR - 10, HOUR + 30),
+                take_back(4800, 14, -14, 5014),
+                take_back(1000, 3600, -3600, 5000)
             ]
         );
+        // What it showed after the time that it shows again is forgotten.
+        let mut clock = ahead(100);
+        assert_eq!(clock.step(&step(1050, -150), OLD), []);
+        assert_eq!(
+            clock.step(&step(1200, 50), OLD),
+            [take_back(1000, 100, -100, 1300)]
+        );
+        assert_eq!(clock.step(&step(1400, 100), OLD), skip(1300));
+        assert_eq!(
+            clock.step(&step(1400, -100), OLD),
+            [take_back(1300, 100, -100, 1500)]
+        );
+        // What had been set back is set back again.
+        let mut clock = RunClock::start(at(0), None, true);
+        assert_eq!(clock.step(&step(86, -14), OLD), []);
+        assert_eq!(clock.step(&step(3700, 3600), OLD), skip(114));
+        assert_eq!(
+            clock.step(&step(200, -3600), OLD),
+            [take_back(114, 3586, -3586, 3800)]
+        );
+        assert_eq!(clock.behind_ms(), 14_000);
+    }
+
+    #[test]
+    fn what_followed_a_skip_may_be_wrong_whatever_the_run_was_before() {
+        // Nothing confirms a clock that was ahead and now is behind: what a time service confirmed stays.
+        let mut clock = ahead(8);
+        assert_eq!(clock.step(&step(2000, -87), OLD), []);
+        assert_eq!(
+            clock.settle(at(2599), false, SETTLED_AFTER),
+            [take_back(1000, 8, -8, 2686)]
+        );
+        assert_eq!(clock.settle(at(2600), false, OLD), []);
+        assert_eq!(clock.behind_ms(), 79_000);
+        assert_eq!(clock.step(&step(3000, -8), OLD), []);
+        assert_eq!(clock.step(&step(3187, 87), OLD), [], "it is right again");
+        assert_eq!(clock.behind_ms(), 0);
+        // A part of it was taken back, and the clock is ahead again by as much as before.
+        let mut clock = ahead(100);
+        assert_eq!(clock.step(&step(2000, -70), OLD), []);
+        assert_eq!(
+            clock.settle(at(2700), false, SETTLED_AFTER),
+            [take_back(1000, 100, -70, 2770)]
+        );
+        assert_eq!(clock.step(&step(2870, 70), OLD), skip(2800));
+        assert_eq!(
+            clock.step(&step(2900, -100), OLD),
+            [
+                take_back(2800, 70, -70, 3000),
+                take_back(1000, 30, -30, 2930)
+            ]
+        );
+    }
+
+    #[test]
+    fn a_run_that_was_doubted_is_doubted_again_when_its_clock_is_as_before() {
+        let mut clock = RunClock::start(at(0), None, false);
+        assert_eq!(
+            clock.step(&step(20, 10), YOUNG),
+            redate(0, 10, 10, Why::Unsynchronised)
+        );
+        assert_eq!(
+            clock.step(&step(20, -10), YOUNG),
+            redate(10, 30, -10, Why::Undone)
+        );
+        assert_eq!(clock.doubt(), Some(Why::Unsynchronised));
+        assert_eq!(
+            clock.step(&step(30 + HOUR, HOUR), OLD),
+            redate(0, 30, HOUR, Why::Unsynchronised)
+        );
+    }
+
+    #[test]
+    fn more_skips_than_are_remembered_are_not_taken_back() {
+        let mut clock = RunClock::start(at(0), None, true);
+        let mut wall = 0;
+        for _ in 0..=MAX_EARLIER {
+            wall += 110;
+            assert_eq!(clock.step(&step(wall, 100), OLD), skip(wall - 100));
+        }
+        wall += 10;
+        let last = take_back(wall - 110, 100, -100, wall);
+        assert_eq!(clock.step(&step(wall - 100, -100), OLD), [last]);
+        assert_eq!(clock.step(&step(wall - 200, -100), OLD), []);
     }
 
     #[test]
@@ -983,11 +1155,13 @@ mod tests {
         clock.step(&step(HOUR + 900 - 600 - 2 * HOUR, -2 * HOUR), OLD);
         assert_eq!(
             clock.settle(at(HOUR + 2000 - 600 - 2 * HOUR), false, SETTLED_AFTER),
-            [
-                take_back(10, HOUR - 600, 600 - HOUR, HOUR + 1400),
-                redate(0, 2000, -HOUR - 600, Why::SetBack).remove(0),
-            ],
-            "all of it, and more"
+            [take_back(10, HOUR - 600, 600 - HOUR, HOUR + 1400)],
+            "all of it"
+        );
+        assert_eq!(
+            clock.settle(at(HOUR + 2000 - 600 - 2 * HOUR), true, SETTLED_AFTER),
+            redate(0, 2000, -HOUR - 600, Why::SetBack),
+            "and more, which contradicts what a time service had confirmed"
         );
     }
 

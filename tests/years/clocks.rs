@@ -73,6 +73,11 @@ impl Clocks {
         BEGIN_MS * MS + at + self.part(at).ahead + self.slew(at)
     }
 
+    /// By how much the wall clock was set ahead of the truth.
+    pub fn ahead(&self, at: i64) -> i64 {
+        self.part(at).ahead
+    }
+
     /// The instant of which the record should have this time, in milliseconds since 1970: a clock that
     /// was set is corrected, one that is slewed is not.
     pub fn instant_of(&self, recorded_ms: i64) -> i64 {

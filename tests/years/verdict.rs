@@ -6,6 +6,7 @@ use std::time::Duration;
 use ace_connection_logger::pure::cause::Cause;
 use ace_connection_logger::pure::incident::GroupingRules;
 use ace_connection_logger::pure::model::{EventKind, HostId};
+use ace_connection_logger::pure::run_clock::MIN_STEP_MS;
 use ace_connection_logger::pure::time::UtcMillis;
 use ace_connection_logger::store::{Database, Gap, OutageEvent, OutageFilter, Reader};
 
@@ -395,7 +396,8 @@ impl Judge<'_> {
                         && fault.until * MS >= **at
                 })
             };
-            **at > **made + ROUNDED || (**at < **made - takes && !is_held_up())
+            let [behind, ahead] = self.not_noticed(run, **made);
+            **at > **made + ROUNDED + ahead || (**at < **made - takes - behind && !is_held_up())
         });
         if let Some((at, made)) = wrong {
             let by = (at - made) as f64 / 1e9;
@@ -404,6 +406,25 @@ impl Judge<'_> {
                 &format!("a check is dated {by:.3} s after its end,"),
                 *made,
             );
+        }
+    }
+
+    /// By how much a check may be dated too early and too late since its clock was wrong and nothing
+    /// could tell: it was wrong by less than a step, or it was ahead until the power was cut, and for
+    /// longer than it was ahead there was no power.
+    fn not_noticed(&self, run: &Run, made: i64) -> [i64; 2] {
+        let clocks = &self.played.world.clocks;
+        let ahead = clocks.ahead(made);
+        let next = self.played.runs.iter().find(|next| next.start >= run.end);
+        let is_hidden = next.is_some_and(|next| {
+            (1..next.start - run.end).contains(&ahead)
+                && clocks.ahead(run.end) == ahead
+                && clocks.boot(next.start) != clocks.boot(run.end)
+        });
+        if ahead.abs() < MIN_STEP_MS * MS || is_hidden {
+            [(-ahead).max(0), ahead.max(0)]
+        } else {
+            [0, 0]
         }
     }
 

@@ -4,7 +4,7 @@
 
 use super::ledger;
 use crate::pure::model::{HostId, Interruption, InterruptionKind};
-use crate::pure::run_clock::{ClockStep, Correction, SAME_STEP_MS, Why, max_drift_ms};
+use crate::pure::run_clock::{ClockStep, Correction, MAX_DRIFT_MS, Why, max_drift_ms};
 use crate::pure::time::{LATEST_MS, UtcMillis, parse_instant};
 use crate::store::columns::{ReadRows, instant_of, length_ms, text, value};
 use crate::store::rollup::due::mark_stale;
@@ -12,6 +12,7 @@ use crate::store::rows::{host_ids, next_millisecond};
 use rusqlite::{Connection, params};
 use serde_json::Value;
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
 /// Later times than 2100-01-01 were not measured: only a damaged or foreign row has them.
 pub const NEVER_MEASURED: UtcMillis = UtcMillis(4_102_444_800_000);
@@ -105,23 +106,22 @@ pub fn note(
         .map(|_| ())
 }
 
-/// A step of an earlier run.
+/// A step by which an earlier run's clock was set ahead, and which the record still has.
 struct Step {
     /// The time after it.
     at: UtcMillis,
     step_ms: i64,
     is_of_whole_run: bool,
-    is_skip: bool,
     /// When the run began.
-    started: Option<UtcMillis>,
+    started: UtcMillis,
     /// Whether the machine has not booted since, and the present run saw no step yet.
     is_of_same_clock: bool,
 }
 
 /// An earlier run may have ended while its clock was set ahead, and left rows that are dated too late:
-/// they move back if the steps that set it ahead explain how far the record is ahead of the clock,
-/// which shows `now`, or if the clock was now set back by as much, `back_ms`, within the same boot; and
-/// if no time service has confirmed them. `run` is the present run, whose rows stay. Returns how many
+/// they move back if the clock, which shows `now`, was now set back by as much as the steps that set it
+/// ahead, `back_ms`, within the same boot, or else if these explain how far the record is ahead of the
+/// clock; and if no time service has confirmed them. `run` is the present run, whose rows stay. Returns how many
 /// checks.
 pub fn take_back_lead(
     connection: &Connection,
@@ -137,16 +137,18 @@ pub fn take_back_lead(
     let mut until = newest;
     let mut moved = 0;
     let steps = last_steps(connection, run)?;
-    let ahead = steps_ahead(&steps, now, newest);
-    let taken_back = back_ms.filter(|_| ahead.is_empty());
-    let taken_back = taken_back.map_or(&[][..], |back_ms| steps_taken_back(&steps, back_ms));
-    for step in ahead.iter().chain(taken_back) {
-        moved += match step.started.filter(|_| step.is_of_whole_run) {
-            Some(started) => redate(connection, &(started.0..=until.0), -step.step_ms)?,
-            None => {
-                let from = step.at.plus(-step.step_ms);
-                take_back_skipped(connection, from, step.step_ms, -step.step_ms, until)?
-            }
+    let taken_back = back_ms.map_or(&[][..], |back_ms| steps_taken_back(&steps, now, back_ms));
+    let ahead = if taken_back.is_empty() {
+        steps_ahead(&steps, now, newest)
+    } else {
+        taken_back
+    };
+    for step in ahead {
+        moved += if step.is_of_whole_run {
+            redate(connection, &(step.started.0..=until.0), -step.step_ms)?
+        } else {
+            let from = step.at.plus(-step.step_ms);
+            take_back_skipped(connection, from, step.step_ms, -step.step_ms, until)?
         };
         let back = ClockStep {
             now,
@@ -158,60 +160,67 @@ pub fn take_back_lead(
     Ok(moved)
 }
 
-/// The last steps of the last run that saw some, apart from the present one, the last one first.
+/// The steps ahead of the last run that saw some, apart from the present one, that no time service has
+/// confirmed, the last one first: the times that the record skips, and what moved the whole run.
 fn last_steps(connection: &Connection, run: Option<i64>) -> rusqlite::Result<Vec<Step>> {
-    const STEPS: &str = "select c.at, c.step_ms, c.why, r.started_at,
-                r.boot_id is (select boot_id from monitor_run where id = ?1) and r.boot_id is not null
-                and not exists (select 1 from clock_step where run_id = ?1)
-           from clock_step c left join monitor_run r on r.id = c.run_id
-          where c.run_id is not ?1
-            and c.run_id is (select run_id from clock_step where run_id is not ?1 order by id desc limit 1)
-          order by c.id desc limit 16";
-    connection.prepare(STEPS)?.read_all([run], |row| {
-        let why = text(row, 2)?;
+    const STEPS: &str = "with last as (
+          select r.id, cast(r.started_at as integer) as started_at,
+                 r.boot_id is (select boot_id from monitor_run where id = ?1) and r.boot_id is not null
+                 and not exists (select 1 from clock_step where run_id = ?1) as is_of_same_clock
+            from clock_step c join monitor_run r on r.id = c.run_id where c.run_id is not ?1 order by c.id desc limit 1)
+        select cast(i.ended_at as integer), i.ended_at - i.started_at, 0, l.started_at, l.is_of_same_clock
+          from last l join interruption i on i.kind = ?2 and i.ended_at > i.started_at and i.started_at >= l.started_at
+                      and i.started_at >= (select coalesce(max(at), 0) from clock_step where run_id = l.id and why = ?3)
+                      and i.started_at < (select coalesce(min(started_at), ?5) from monitor_run where id = ?1)
+        union all
+        select cast(c.at as integer), c.step_ms, 1, l.started_at, l.is_of_same_clock
+          from last l join clock_step c on c.run_id = l.id and c.why = ?4 and c.step_ms > 0
+        order by 3, 1 desc limit 16";
+    let kind = InterruptionKind::ClockSet.as_str();
+    let values = params![
+        run,
+        kind,
+        CONFIRMED,
+        Why::Unsynchronised.as_str(),
+        LATEST_MS
+    ];
+    connection.prepare(STEPS)?.read_all(values, |row| {
         Ok(Step {
             at: row.get(0)?,
             step_ms: length_ms(row, 1).unwrap_or(0),
-            is_of_whole_run: why.as_deref() == Some(Why::Unsynchronised.as_str()),
-            is_skip: why.is_none(),
-            started: value(row, 3),
+            is_of_whole_run: row.get(2)?,
+            started: row.get(3)?,
             is_of_same_clock: row.get(4)?,
         })
     })
 }
 
-impl Step {
-    /// Whether it set the clock ahead, and no time service has confirmed it.
-    fn may_be_taken_back(&self) -> bool {
-        self.step_ms > 0 && (self.is_skip || self.is_of_whole_run)
-    }
-}
-
 /// The last steps that together explain why `newest` is later than `now`; none if they do not.
 fn steps_ahead(steps: &[Step], now: UtcMillis, newest: UtcMillis) -> &[Step] {
     let mut left_ms = newest.0.saturating_sub(now.0);
-    for (index, step) in steps.iter().enumerate() {
-        if !step.may_be_taken_back() || step.at <= now {
-            break;
-        }
+    let possible = |step: &&Step| step.at > now;
+    for (index, step) in steps.iter().take_while(possible).enumerate() {
         left_ms = left_ms.saturating_sub(step.step_ms);
-        if left_ms <= SAME_STEP_MS {
+        if left_ms <= MAX_DRIFT_MS {
             return steps.get(..=index).unwrap_or_default();
         }
     }
     &[]
 }
 
-/// The last steps that the clock is set back by together: those that fit best; none if none do.
-fn steps_taken_back(steps: &[Step], back_ms: i64) -> &[Step] {
-    let max_drift_ms = max_drift_ms(back_ms);
+/// The last steps that the clock, which shows `now`, is set back by together: those that fit best;
+/// none if none do.
+fn steps_taken_back(steps: &[Step], now: UtcMillis, back_ms: i64) -> &[Step] {
     let mut left_ms = back_ms;
-    let (mut best, mut count) = (max_drift_ms.saturating_add(1), 0);
-    let possible = |step: &&Step| step.may_be_taken_back() && step.is_of_same_clock;
+    let (mut best, mut count) = (i64::MAX, 0);
+    let possible = |step: &&Step| step.is_of_same_clock;
     for (index, step) in steps.iter().take_while(possible).enumerate() {
         left_ms = left_ms.saturating_sub(step.step_ms);
-        if left_ms.saturating_abs() < best {
-            (best, count) = (left_ms.saturating_abs(), index + 1);
+        let rest_ms = left_ms.saturating_abs();
+        let wrong_for_ms = now.plus(back_ms).0.saturating_sub(step.at.0);
+        let wrong_for = Duration::from_millis(u64::try_from(wrong_for_ms).unwrap_or(0));
+        if rest_ms <= max_drift_ms(wrong_for) && rest_ms < best {
+            (best, count) = (rest_ms, index + 1);
         }
     }
     steps.get(..count).unwrap_or_default()
