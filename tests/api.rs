@@ -350,6 +350,13 @@ fn statistics_match_hand_computed_ones_and_are_zero_for_unknown_hosts() {
     ] {
         assert_eq!(found[field].as_f64(), Some(expected), "{field}: {found}");
     }
+    // 6 of 15.
+    for (end, expected) in [(0, 19.824), (1, 64.253)] {
+        let found = found["loss_interval_percent"][end]
+            .as_f64()
+            .expect("a number");
+        assert!((found - expected).abs() < 0.001, "{found}");
+    }
     assert!(
         found["availability_percent"]
             .as_f64()

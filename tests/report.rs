@@ -361,9 +361,9 @@ fn a_host_that_loses_two_of_five_pings_is_poor_and_fully_available() {
     }
     let text = report(&folder, &[]);
     for part in [
-        "No outage was recorded. Lossy lost 960 of 2400 pings (40.00 %): poor for 8 h 0 min 0 s.",
+        "No outage was recorded. Lossy lost 960 of 2400 pings (40.00 %, 95 % interval 38.06 to 41.97 %): poor for 8 h 0 min 0 s.",
         "Availability 100.00 %",
-        "960 of 2400 pings lost (40.00 %)",
+        "960 of 2400 pings lost (40.00 %, 95 % interval 38.06 to 41.97 %)",
     ] {
         let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
         assert!(words.contains(part), "{part}: {text}");

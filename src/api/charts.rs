@@ -11,6 +11,7 @@ use super::outages::HostFilter;
 use super::parameters::Parameters;
 use super::{Api, ApiError, ApiResult, check_intervals, host_ids, json, now};
 use crate::pure::model::{HostId, State};
+use crate::pure::stats::loss_interval_percent;
 use crate::pure::sums::{RATE_CLASSES, Sums};
 use crate::pure::time::{DAY_MS, HOUR_MS, UtcMillis};
 use crate::store::{GroupedOutage, Reader, Source};
@@ -183,6 +184,7 @@ fn statistics_of(api: &Api, reader: &Reader, address: &str, span: &Range<UtcMill
         "sent": sums.counts.sent,
         "lost": lost,
         "loss_percent": (sums.counts.sent > 0).then(|| 100.0 * lost as f64 / sums.counts.sent as f64),
+        "loss_interval_percent": loss_interval_percent(sums.counts.sent, lost),
         "late": notes.late,
         "duplicates": notes.duplicates,
         "foreign": notes.foreign,

@@ -12,6 +12,29 @@ pub fn success_rate(sent: i64, received: i64) -> f64 {
     }
 }
 
+/// Between which shares, in percent, the loss of a line is that lost so many of the sent pings: the
+/// score interval (E. B. Wilson, 1927) at 95 %. Pings that are lost together say less than as many that
+/// are lost one by one, so it is the least uncertainty. `None` when nothing was sent.
+pub fn loss_interval_percent(sent: i64, lost: i64) -> Option<[f64; 2]> {
+    /// The normal distribution's quantile of 97.5 %.
+    const Z: f64 = 1.959_964;
+    if sent <= 0 {
+        return None;
+    }
+    let lost = lost.clamp(0, sent);
+    let (count, share) = (sent as f64, lost as f64 / sent as f64);
+    let centre = share + Z * Z / (2.0 * count);
+    let half = Z * (share * (1.0 - share) / count + Z * Z / (4.0 * count * count)).sqrt();
+    let [low, high] = [centre - half, centre + half].map(|end| 100.0 * end / (1.0 + Z * Z / count));
+    // At the ends it is exact, and rounding must not move it.
+    let low = if lost == 0 { 0.0 } else { low };
+    let high = if lost == sent { 100.0 } else { high };
+    Some([low, high])
+}
+
+/// With as many pings the interval is a percentage point at most to each side.
+pub const MANY_PINGS: i64 = 10_000;
+
 /// Summary of the round-trip times of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Summary {
@@ -225,6 +248,29 @@ pub fn decode_rtts(mut bytes: &[u8], min_us: u32) -> Option<Vec<Option<u32>>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_interval_of_a_loss_is_that_of_wilson() {
+        assert_eq!(loss_interval_percent(0, 0), None);
+        for (sent, lost, low, high) in [
+            (1, 0, 0.0, 79.345),
+            (1, 1, 20.655, 100.0),
+            (10, 1, 1.788, 40.415),
+            (20, 0, 0.0, 16.113),
+            (20, 20, 83.887, 100.0),
+            (100, 50, 40.383, 59.617),
+            (10_000, 5_000, 49.020, 50.980),
+            (10, 11, 72.247, 100.0),
+        ] {
+            let interval = loss_interval_percent(sent, lost).expect("an interval");
+            for (found, expected) in interval.into_iter().zip([low, high]) {
+                assert!(
+                    (found - expected).abs() < 0.001,
+                    "{sent} {lost}: {interval:?}"
+                );
+            }
+        }
+    }
 
     #[test]
     fn the_summary_matches_a_calculation_by_hand() {

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use super::figures::{HostFigures, Report};
 use super::markup::{attribute, begin_section, element};
 use super::timeline::{Bar, ChartPoint};
-use super::wording::percent;
+use super::wording::loss_share;
 use crate::pure::order::by_key;
 use crate::pure::phrase::{count, ms};
 use crate::pure::time::UtcMillis;
@@ -157,7 +157,7 @@ fn chart_caption(host: &HostFigures) -> String {
         host.host_name,
         host.lost,
         count(host.sent, "ping"),
-        percent(host.loss_percent)
+        loss_share(host)
     );
     match fastest.zip(slowest) {
         None => format!("{lost}, no ping was answered"),

@@ -72,6 +72,8 @@ pub struct HostFigures {
     pub sent: i64,
     pub lost: i64,
     pub loss_percent: Option<f64>,
+    /// See [`loss_interval_percent`](crate::pure::stats::loss_interval_percent).
+    pub loss_interval_percent: Option<[f64; 2]>,
     pub first_recorded: Option<UtcMillis>,
     #[serde(skip)]
     pub recorded: Option<RecordedHost>,

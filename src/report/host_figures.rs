@@ -8,6 +8,7 @@ use super::hours::{HostHours, HourlyLosses};
 use super::method::check_method;
 use super::timeline::BarSpans;
 use crate::pure::model::HostId;
+use crate::pure::stats::loss_interval_percent;
 use crate::pure::time::UtcMillis;
 use crate::store::{Gap, GroupedOutage, Reader, StoreError};
 
@@ -77,6 +78,7 @@ impl Source<'_> {
             lost: counts.lost(),
             loss_percent: (counts.sent > 0)
                 .then(|| 100.0 * counts.lost() as f64 / counts.sent as f64),
+            loss_interval_percent: loss_interval_percent(counts.sent, counts.lost()),
             first_recorded,
             recorded: host.recorded.clone(),
             bars: hours.bars(self.bars, losses)?,

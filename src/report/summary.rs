@@ -4,7 +4,7 @@ use super::coverage::RecordedPeriod;
 use super::figures::{HostFigures, Report};
 use super::rows::lossy_times;
 use super::together::{Together, count_text, together};
-use super::wording::{cause_meaning, local, percent};
+use super::wording::{cause_meaning, local, loss_share, percent};
 use crate::pure::cause::Cause;
 use crate::pure::phrase::{count, duration_of};
 use crate::store::{GroupedOutage, any_down_seconds};
@@ -128,7 +128,7 @@ fn lossiest(report: &Report) -> Option<String> {
             host.host_name,
             host.lost,
             count(host.sent, "ping"),
-            percent(host.loss_percent),
+            loss_share(host),
             times.join(", ")
         )
     })

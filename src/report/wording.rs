@@ -3,9 +3,10 @@
 
 use serde_json::Value;
 
-use super::figures::Report;
+use super::figures::{HostFigures, Report};
 use crate::pure::cause::Cause;
 use crate::pure::phrase::{count, offset};
+use crate::pure::stats::MANY_PINGS;
 use crate::pure::time::UtcMillis;
 use crate::store::OutageEvent;
 
@@ -22,6 +23,18 @@ pub(super) fn percent(share: Option<f64>) -> String {
         Some(share) if share > 99.999 && share < 100.0 => "> 99.999 %".into(),
         Some(share) if share > 99.0 && share < 100.0 => format!("{share:.3} %"),
         Some(share) => format!("{share:.2} %"),
+    }
+}
+
+/// The share of a host's pings that were lost: "17.42 %, 95 % interval 15.12 to 19.99 %". The interval
+/// is left out where many pings were sent.
+pub(super) fn loss_share(host: &HostFigures) -> String {
+    let share = percent(host.loss_percent);
+    match host.loss_interval_percent {
+        Some([low, high]) if host.sent < MANY_PINGS => {
+            format!("{share}, 95 % interval {low:.2} to {high:.2} %")
+        }
+        _ => share,
     }
 }
 

@@ -167,6 +167,8 @@ interface Statistics {
   sent: number;
   lost: number;
   loss_percent: number | null;
+  /** Absent from servers of before. */
+  loss_interval_percent?: [number, number] | null;
   overall_min_latency: number | null;
   overall_max_latency: number | null;
   p50_us: number | null;

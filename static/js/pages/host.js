@@ -6,7 +6,9 @@ import { shape } from '../charts/shapes.js';
 import { ApiError, get, isNotFound } from '../data/api.js';
 import { CAUSE_WORDS, causeOf, isHostOutage } from '../data/cause.js';
 import { sinceText } from '../data/days.js';
-import { NO_VALUE, STATE_WORDS, count, csv, fileName, ms, percent, plural, usAsMs } from '../data/format.js';
+import {
+  NO_VALUE, STATE_WORDS, count, csv, fileName, lossInterval, ms, percent, plural, usAsMs,
+} from '../data/format.js';
 import { addressText, stateSentence } from '../data/hosts.js';
 import { MAX_OUTAGES, outagesQuery, reportUrl, seriesQuery, wholeSeconds } from '../data/queries.js';
 import { addCheck, gapsOf, missedChecks, moveWindow, outagesWithin, timelineOf } from '../data/series.js';
@@ -74,7 +76,7 @@ function figuresOf(s, outages, isCut, since) {
     figure('measured', `measured ${since}`.trim(), percent(s.coverage_percent), '%'),
     figure('outages', outages.count === 1 ? 'outage' : 'outages', outagesText,
       outages.count && !isCut ? `, ${duration(outages.seconds)}` : ''),
-    figure('lost', `lost, ${count(s.lost)} of ${count(s.sent)}`, percent(s.loss_percent), '%'),
+    figure('lost', `lost, ${count(s.lost)} of ${count(s.sent)}${lossInterval(s)}`, percent(s.loss_percent), '%'),
     figure('median', 'median', usAsMs(s.p50_us), 'ms'),
     figure('p95', 'p95', usAsMs(s.p95_us), 'ms'),
     figure('p99', 'p99', usAsMs(s.p99_us), 'ms'),
