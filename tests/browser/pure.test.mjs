@@ -974,6 +974,27 @@ test('a login is told from an error and from a server that does not answer', () 
     assert.deepEqual(api.judgeFailure(error), { kind, reason }, `${error.status} ${error.isOurs}`);
 });
 
+test('a server that is busy is asked once more when it says so', async () => {
+  const own = globalThis.fetch;
+  const busy = (after) => new Response('{"detail":"busy"}', { status: 503, headers: after ? { 'Retry-After': after } : {} });
+  try {
+    for (const [answers, expected] of [
+      [[busy('0.05'), new Response('[1]')], [[1], 2]],
+      [[busy('0.05'), busy('0.05'), new Response('[1]')], ['busy', 2]],
+      [[busy(''), new Response('[1]')], ['busy', 1]],
+      [[busy('11'), new Response('[1]')], ['busy', 1]],
+      [[new Response('{"detail":"busy"}', { status: 500, headers: { 'Retry-After': '0.05' } })], ['busy', 1]],
+    ]) {
+      let sent = 0;
+      globalThis.fetch = async () => answers[sent++];
+      const found = await api.get('api/hosts').catch((error) => error.message);
+      assert.deepEqual([found, sent], expected);
+    }
+  } finally {
+    globalThis.fetch = own;
+  }
+});
+
 const entryOf = (name, more = {}) => ({
   name,
   address: name,

@@ -33,12 +33,20 @@ export function urlOf(path, query) {
   return text ? `${path}?${text}` : path;
 }
 
-/** @param {string} path @param {Record<string, string | number>} query @param {RequestInit} [init] */
-function request(path, query, init) {
+/** Longer than the server asks for; a proxy may ask for minutes. */
+const MAX_WAIT_S = 10;
+
+/** A server that is busy says when to come again: the request is sent once more then.
+ * @param {string} path @param {Record<string, string | number>} query @param {RequestInit} [init] */
+async function request(path, query, init) {
   const url = urlOf(path, query);
-  const response = prefetched.get(url);
+  const sent = prefetched.get(url) ?? send(url, init);
   prefetched.delete(url);
-  return response ?? send(url, init);
+  const response = await sent;
+  const wait = Number(response.headers.get('Retry-After'));
+  if (response.status !== 503 || !(wait > 0 && wait <= MAX_WAIT_S)) return response;
+  await new Promise((done) => setTimeout(done, wait * 1000));
+  return send(url, init);
 }
 
 /** Two hosts can share an address, one per IP version: the page uses the key as the address, which is unique.
