@@ -648,6 +648,7 @@ const SCRIPTS: &[&str] = &[
     "tests/service/booted",
     "fuzz/run",
     "benches/run",
+    "benches/sites/measure",
     ".ci/run",
 ];
 

@@ -20,15 +20,11 @@ use crate::store::{Reader, RecordedHost, StoreError, Unreadable};
 pub fn run(arguments: &Export) -> Result<CommandStatus, CliError> {
     let span = span(arguments)?;
     let is_openmetrics = matches!(arguments.format, ExportFormat::Text(Format::OpenMetrics));
-    for (option, value) in [
-        ("--job", &arguments.job),
-        ("--instance", &arguments.instance),
-    ] {
-        if value.is_some() && !is_openmetrics {
-            return Err(CliError::Usage(format!(
-                "export {option}: only --format openmetrics has labels"
-            )));
-        }
+    let labels = labels(arguments);
+    if let Some((name, _)) = labels.fixed.first().filter(|_| !is_openmetrics) {
+        return Err(CliError::Usage(format!(
+            "export --{name}: only --format openmetrics has labels"
+        )));
     }
     let to = arguments
         .output
@@ -47,12 +43,6 @@ pub fn run(arguments: &Export) -> Result<CommandStatus, CliError> {
     let path = &config.database.path;
     let reader = Reader::open(path)?.ok_or_else(|| recorded::nothing_recorded(path))?;
     let hosts = recorded::hosts(&reader, &config, arguments.host.as_deref())?;
-    let labels = SeriesLabels {
-        fixed: [("job", &arguments.job), ("instance", &arguments.instance)]
-            .into_iter()
-            .filter_map(|(name, value)| Some((name, value.clone()?)))
-            .collect(),
-    };
     let unreadable = match work {
         Destination::Text(format, to) => write(&reader, &hosts, &span, format, &labels, to)?,
         Destination::Original(to) => write_original(&reader, &hosts, &span, to)?,
@@ -67,6 +57,16 @@ pub fn run(arguments: &Export) -> Result<CommandStatus, CliError> {
                 more => format!("{first}, and in {}", count(more, "other span")),
             },
         })),
+    }
+}
+
+fn labels(arguments: &Export) -> SeriesLabels {
+    let given = [("job", &arguments.job), ("instance", &arguments.instance)];
+    let given = given.into_iter();
+    SeriesLabels {
+        fixed: given
+            .filter_map(|(name, value)| Some((name, value.clone()?)))
+            .collect(),
     }
 }
 

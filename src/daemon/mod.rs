@@ -330,7 +330,8 @@ impl Monitor {
     }
 }
 
-fn store_settings(config: &Config) -> StoreSettings {
+/// What the writer needs of the configuration.
+pub fn store_settings(config: &Config) -> StoreSettings {
     let database = &config.database;
     StoreSettings {
         flush: database.flush,
@@ -364,7 +365,7 @@ fn start_alerts(
 }
 
 /// `None` where nothing is to be sent.
-fn start_push(config: &Config, writer: &WriterHandle) -> Result<Option<Push>, DaemonError> {
+pub fn start_push(config: &Config, writer: &WriterHandle) -> Result<Option<Push>, DaemonError> {
     let Some(push) = config.push.clone() else {
         return Ok(None);
     };

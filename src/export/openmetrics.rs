@@ -9,7 +9,9 @@ use std::ops::Range;
 use super::{ExportError, Written};
 
 use crate::pure::model::State;
-use crate::pure::series::{buckets, host_labels, label, seconds, state_label};
+use crate::pure::series::{
+    CHECK_SERIES, CheckFigures, CheckSeries, buckets, host_labels, label, state_label,
+};
 use crate::pure::time::UtcMillis;
 use crate::pure::totals::HostTotals;
 use crate::store::{Checks, Reader, RecordedCheck, RecordedHost};
@@ -32,23 +34,18 @@ struct Family {
 
 /// What makes the samples of a check.
 enum Of {
-    Check(fn(&RecordedCheck) -> Option<f64>),
+    Check(fn(&CheckFigures) -> Option<f64>),
     /// From the counts up to the check.
     Totals(fn(&HostTotals, &mut Samples<'_>)),
 }
 
-const fn gauge(
-    name: &'static str,
-    unit: &'static str,
-    help: &'static str,
-    value: fn(&RecordedCheck) -> Option<f64>,
-) -> Family {
+const fn of_check(series: &CheckSeries) -> Family {
     Family {
-        name,
+        name: series.name,
         kind: "gauge",
-        unit,
-        help,
-        samples: Of::Check(value),
+        unit: series.unit,
+        help: series.help,
+        samples: Of::Check(series.value),
     }
 }
 
@@ -69,48 +66,18 @@ const fn of_totals(
 }
 
 const FAMILIES: [Family; 11] = [
-    gauge(
-        "ace_check_success_ratio",
-        "ratio",
-        "Share of the check's pings that were answered.",
-        |check| Some(check.success_rate() / 100.0),
-    ),
-    gauge(
-        "ace_check_rtt_min_seconds",
-        "seconds",
-        "Minimum round-trip time of the check.",
-        |check| seconds(check.min_us),
-    ),
-    gauge(
-        "ace_check_rtt_avg_seconds",
-        "seconds",
-        "Mean round-trip time of the check.",
-        |check| seconds(check.avg_us),
-    ),
-    gauge(
-        "ace_check_rtt_max_seconds",
-        "seconds",
-        "Maximum round-trip time of the check.",
-        |check| seconds(check.max_us),
-    ),
-    gauge(
-        "ace_check_sent_pings",
-        "pings",
-        "Pings that were sent.",
-        |check| Some(check.sent as f64),
-    ),
-    gauge(
-        "ace_check_received_pings",
-        "pings",
-        "Pings that were answered in time.",
-        |check| Some(check.received as f64),
-    ),
-    gauge(
-        "ace_host_up",
-        "",
-        "1 when any ping of the check was answered, 0 when none was.",
-        |check| Some(f64::from(u8::from(check.state != State::Down))),
-    ),
+    of_check(&CHECK_SERIES[0]),
+    of_check(&CHECK_SERIES[1]),
+    of_check(&CHECK_SERIES[2]),
+    of_check(&CHECK_SERIES[3]),
+    of_check(&CHECK_SERIES[4]),
+    of_check(&CHECK_SERIES[5]),
+    of_check(&CheckSeries {
+        name: "ace_host_up",
+        unit: "",
+        help: "1 when any ping of the check was answered, 0 when none was.",
+        value: |check| Some(f64::from(u8::from(check.state != State::Down))),
+    }),
     of_totals(
         "ace_pings_sent",
         "counter",
@@ -244,7 +211,9 @@ pub fn write(
                 };
                 match &family.samples {
                     Of::Check(value) => {
-                        let Some(value) = value(&check) else { continue };
+                        let Some(value) = value(&figures_of(&check)) else {
+                            continue;
+                        };
                         samples.add("", "", value);
                     }
                     Of::Totals(add) => add(&totals, &mut samples),
@@ -263,6 +232,15 @@ pub fn write(
         checks: done,
         unreadable,
     })
+}
+
+fn figures_of(check: &RecordedCheck) -> CheckFigures {
+    CheckFigures {
+        state: check.state,
+        sent: check.sent,
+        received: check.received,
+        latencies: [check.min_us, check.avg_us, check.max_us],
+    }
 }
 
 fn all_series(

@@ -1,8 +1,9 @@
-//! The labels of time series, the same in `/metrics` and in `export --format openmetrics`, so that what
-//! is exported joins what is scraped.
+//! The labels of time series, the same in `/metrics`, in `export --format openmetrics` and in remote
+//! write, so that what is exported or pushed joins what is scraped; and the series of single checks.
 
 use crate::pure::address::{IpVersion, Source};
 use crate::pure::model::State;
+use crate::pure::stats;
 use crate::pure::totals::RTT_LIMITS_US;
 
 /// Escapes backslash and line feed, and quotes where the text stands in quotes.
@@ -76,6 +77,66 @@ pub fn buckets(replies: &[u64; LIMIT_LABELS.len()]) -> impl Iterator<Item = (&'s
 pub fn seconds(us: Option<u32>) -> Option<f64> {
     us.map(|us| f64::from(us) / 1e6)
 }
+
+/// A check as its series have it.
+pub struct CheckFigures {
+    pub state: State,
+    pub sent: i64,
+    pub received: i64,
+    /// Minimum, mean and maximum round-trip time in microseconds.
+    pub latencies: [Option<u32>; 3],
+}
+
+/// A series with a sample for each check, where it has a value.
+pub struct CheckSeries {
+    pub name: &'static str,
+    /// The last word of the name.
+    pub unit: &'static str,
+    pub help: &'static str,
+    pub value: fn(&CheckFigures) -> Option<f64>,
+}
+
+pub const CHECK_SERIES: [CheckSeries; 6] = [
+    CheckSeries {
+        name: "ace_check_success_ratio",
+        unit: "ratio",
+        help: "Share of the check's pings that were answered.",
+        value: |check| {
+            let rate = stats::success_rate(check.sent, check.received);
+            (check.state != State::NotMeasured).then_some(rate / 100.0)
+        },
+    },
+    CheckSeries {
+        name: "ace_check_rtt_min_seconds",
+        unit: "seconds",
+        help: "Minimum round-trip time of the check.",
+        value: |check| seconds(check.latencies[0]),
+    },
+    CheckSeries {
+        name: "ace_check_rtt_avg_seconds",
+        unit: "seconds",
+        help: "Mean round-trip time of the check.",
+        value: |check| seconds(check.latencies[1]),
+    },
+    CheckSeries {
+        name: "ace_check_rtt_max_seconds",
+        unit: "seconds",
+        help: "Maximum round-trip time of the check.",
+        value: |check| seconds(check.latencies[2]),
+    },
+    CheckSeries {
+        name: "ace_check_sent_pings",
+        unit: "pings",
+        help: "Pings that were sent.",
+        value: |check| Some(check.sent as f64),
+    },
+    CheckSeries {
+        name: "ace_check_received_pings",
+        unit: "pings",
+        help: "Pings that were answered in time.",
+        value: |check| Some(check.received as f64),
+    },
+];
 
 pub fn state_label(state: State) -> &'static str {
     match state {

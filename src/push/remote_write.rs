@@ -7,38 +7,13 @@ use super::batch::{Batch, Sample};
 use super::tags::{Tags, tags_of_event, tags_of_host, with_labels};
 use crate::pure::cause::Cause;
 use crate::pure::model::{EventKind, State};
-use crate::pure::series::seconds;
-use crate::pure::stats;
+use crate::pure::series::{CHECK_SERIES, CheckFigures};
 use crate::pure::time::UtcMillis;
 use crate::pure::varint;
 use crate::store::{CheckToPush, EventToPush};
 
 /// Values of a series with their times.
 type Values = Vec<(UtcMillis, f64)>;
-
-/// The value of a check in a series, unless it has none.
-type ValueOf = fn(&CheckToPush) -> Option<f64>;
-
-/// The series of a check, with the names and values of `export --format openmetrics`.
-const CHECK_SERIES: [(&str, ValueOf); 6] = [
-    ("ace_check_success_ratio", |check| {
-        let rate = stats::success_rate(check.sent, check.received);
-        (check.state != State::NotMeasured).then_some(rate / 100.0)
-    }),
-    ("ace_check_rtt_min_seconds", |check| {
-        seconds(check.latencies[0])
-    }),
-    ("ace_check_rtt_avg_seconds", |check| {
-        seconds(check.latencies[1])
-    }),
-    ("ace_check_rtt_max_seconds", |check| {
-        seconds(check.latencies[2])
-    }),
-    ("ace_check_sent_pings", |check| Some(check.sent as f64)),
-    ("ace_check_received_pings", |check| {
-        Some(check.received as f64)
-    }),
-];
 
 /// The series of a host, in the order of [`CHECK_SERIES`] and [`State::ALL`].
 #[derive(Clone, Default)]
@@ -123,8 +98,8 @@ impl<'a> RemoteWrite<'a> {
         };
         for (host, series) in batch.hosts.iter().zip(&mut self.hosts) {
             let tags = tags_of_host(host);
-            for ((name, _), values) in CHECK_SERIES.iter().zip(&mut series.checks) {
-                add(name, &tags, values);
+            for (check_series, values) in CHECK_SERIES.iter().zip(&mut series.checks) {
+                add(check_series.name, &tags, values);
             }
             for (state, values) in State::ALL.iter().zip(&mut series.states) {
                 let mut tags = tags.clone();
@@ -141,8 +116,14 @@ impl<'a> RemoteWrite<'a> {
 
 impl HostSeries {
     fn add(&mut self, check: &CheckToPush) {
-        for ((_, value), values) in CHECK_SERIES.iter().zip(&mut self.checks) {
-            values.extend(value(check).map(|value| (check.at, value)));
+        let figures = CheckFigures {
+            state: check.state,
+            sent: check.sent,
+            received: check.received,
+            latencies: check.latencies,
+        };
+        for (series, values) in CHECK_SERIES.iter().zip(&mut self.checks) {
+            values.extend((series.value)(&figures).map(|value| (check.at, value)));
         }
         for (state, values) in State::ALL.iter().zip(&mut self.states) {
             let is_state = f64::from(u8::from(check.state == *state));

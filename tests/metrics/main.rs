@@ -6,6 +6,7 @@ mod common;
 
 mod openmetrics;
 mod packaged;
+mod played;
 mod sites;
 
 use std::io::Write;

@@ -181,7 +181,6 @@ pub type Sample = (BTreeMap<String, String>, f64);
 impl Prometheus {
     /// Starts one that scrapes so many sites every second, with the rules of packaging/prometheus.
     pub fn start(sites: usize) -> Prometheus {
-        let own = TempDir::new();
         let target = |site| {
             format!("  - {{targets: ['10.20.{site}.2:8501'], labels: {{site: '{site}'}}}}\n")
         };
@@ -195,7 +194,13 @@ scrape_configs:
 {targets}",
             rules = folder("prometheus").display()
         );
-        let config: PathBuf = own.write("prometheus.yml", &config);
+        Prometheus::start_with(&config)
+    }
+
+    /// Starts one that scrapes as it is configured, and takes what is pushed.
+    pub fn start_with(config: &str) -> Prometheus {
+        let own = TempDir::new();
+        let config: PathBuf = own.write("prometheus.yml", config);
         let log = fs::File::create(own.path().join("log")).expect("a log file");
         let process = Command::new("prometheus")
             .arg(format!("--config.file={}", config.display()))
@@ -204,6 +209,7 @@ scrape_configs:
                 own.path().join("data").display()
             ))
             .args(["--web.listen-address=127.0.0.1:9090", "--log.level=warn"])
+            .arg("--web.enable-remote-write-receiver")
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(log)

@@ -1,12 +1,10 @@
 //! The monitor and the engine are killed at random, with a seed: afterwards the engine holds exactly
 //! what the database holds.
 
-use std::process::{Child, Command, Stdio};
-
 use super::engine::Behaviour;
 use super::real::now_ms;
 use super::*;
-use common::bin;
+use common::monitor::Monitor;
 
 /// A check every 200 ms of this machine, over both versions of IP.
 pub const MONITOR: &str =
@@ -15,50 +13,18 @@ database: {flush_seconds: 0.2}
 hosts: [{name: here, address: 127.0.0.1}, {name: also here, address: '::1'}]
 ";
 
-fn start(folder: &TempDir) -> Child {
-    start_with(folder, &["--no-dashboard"])
-}
-
-pub fn start_with(folder: &TempDir, arguments: &[&str]) -> Child {
-    let log = std::fs::OpenOptions::new()
-        .append(true)
-        .create(true)
-        .open(folder.path().join("log"))
-        .expect("a log file");
-    Command::new(bin())
-        .arg("monitor")
-        .args(arguments)
-        .current_dir(folder.path())
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(log)
-        .spawn()
-        .expect("the program starts")
-}
-
-pub fn signal(child: &Child, name: &str) {
-    let sent = Command::new("kill")
-        .args(["-s", name, &child.id().to_string()])
-        .status();
-    assert!(sent.is_ok_and(|status| status.success()), "kill -s {name}");
-}
-
 fn kill_at_random(kills: u64, seed: u64) {
     let mut random = Random::new(seed);
     let mut engine = Engine::start();
-    let folder = TempDir::new();
     let section = format!(
         "{{url: '{}', batch_seconds: 0.1, timeout_seconds: 1}}",
         engine.url()
     );
-    folder.write("config.yaml", &format!("{MONITOR}push: {section}\n"));
-    let mut monitor = start(&folder);
+    let mut monitor = Monitor::start(&format!("{MONITOR}push: {section}\n"));
     for _ in 0..kills {
         std::thread::sleep(Duration::from_millis(100 + random.below(500)));
         if random.below(2) == 0 {
-            monitor.kill().expect("it runs");
-            monitor.wait().expect("it is our child");
-            monitor = start(&folder);
+            monitor.restart();
         } else {
             let bytes = usize::try_from(random.below(2000)).expect("small");
             let fault = match random.below(3) {
@@ -73,20 +39,15 @@ fn kill_at_random(kills: u64, seed: u64) {
     // A signal before the program has begun would end it as a kill does.
     let began = now_ms();
     let newest = "select coalesce(max(checked_at), 0) from check_result";
-    let deadline = Instant::now() + Duration::from_secs(20);
-    loop {
-        let database = database::connect(&folder.path().join(FILE));
+    monitor.wait_for("a check", |monitor| {
+        let database = database::connect(&monitor.folder.path().join(FILE));
         let at = database.query_row(newest, [], |row| row.get::<_, i64>(0));
-        if at.is_ok_and(|at| at > began) {
-            break;
-        }
-        assert!(Instant::now() < deadline, "no check is recorded");
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    signal(&monitor, "TERM");
-    assert!(monitor.wait().expect("it is our child").success());
+        at.is_ok_and(|at| at > began)
+    });
+    assert_eq!(monitor.stop("TERM").0, Some(0), "{}", monitor.log());
+    let log = monitor.log();
     let mut site = Site {
-        folder,
+        folder: std::mem::replace(&mut monitor.folder, TempDir::new()),
         writer: None,
     };
     let at_end = engine.points().len();
@@ -94,7 +55,6 @@ fn kill_at_random(kills: u64, seed: u64) {
     site.writer = Some(site.start_writer());
     site.send_all(&section);
     site.expect_same(&engine);
-    let log = std::fs::read_to_string(site.folder.path().join("log")).expect("a log");
     assert!(!log.contains("panic"), "{log}");
     eprintln!(
         "seed {seed}: {} points, {at_end} at the end",

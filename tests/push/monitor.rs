@@ -1,42 +1,37 @@
 //! The monitor with the section `push`: SIGHUP, and what `status`, `doctor` and `/api/status` say.
 
 use std::net::{SocketAddr, TcpListener};
-use std::process::{Child, Command};
+use std::process::Command;
 
 use super::engine::Behaviour;
-use super::kills::{MONITOR, signal, start_with};
+use super::kills::MONITOR;
 use super::*;
-use common::{bin, run};
+use common::{bin, monitor, run};
 
 struct Monitor {
-    child: Child,
-    folder: TempDir,
+    process: monitor::Monitor,
     port: u16,
 }
 
 impl Monitor {
     fn start(push: &str) -> Monitor {
-        let folder = TempDir::new();
-        folder.write("config.yaml", &format!("{MONITOR}{push}"));
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port is free");
         let port = listener.local_addr().expect("it is bound").port();
         drop(listener);
-        let child = start_with(&folder, &["--port", &port.to_string()]);
-        Monitor {
-            child,
-            folder,
-            port,
-        }
+        let process = monitor::Monitor::start_with(&format!("{MONITOR}{push}"), |command| {
+            command.args(["monitor", "--port", &port.to_string()])
+        });
+        Monitor { process, port }
     }
 
     fn log(&self) -> String {
-        std::fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
+        self.process.log()
     }
 
     /// What a command prints, whatever its exit status.
     fn command(&self, name: &str) -> String {
         let mut command = Command::new(bin());
-        run(command.arg(name).current_dir(self.folder.path())).stdout
+        run(command.arg(name).current_dir(self.process.folder.path())).stdout
     }
 
     fn api(&self) -> serde_json::Value {
@@ -45,17 +40,12 @@ impl Monitor {
     }
 
     fn wait_for(&self, what: &str, mut is_true: impl FnMut() -> bool) {
-        let deadline = Instant::now() + Duration::from_secs(20);
-        while !is_true() {
-            assert!(Instant::now() < deadline, "{what}; {}", self.log());
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        self.process.wait_for(what, |_| is_true());
     }
 
     fn stop(mut self) -> TempDir {
-        signal(&self.child, "TERM");
-        assert!(self.child.wait().expect("it is our child").success());
-        self.folder
+        assert_eq!(self.process.stop("TERM").0, Some(0), "{}", self.log());
+        std::mem::replace(&mut self.process.folder, TempDir::new())
     }
 }
 
@@ -68,8 +58,8 @@ fn sighup_begins_changes_and_ends_the_sending() {
     monitor.wait_for("checks", || monitor.command("status").contains("up "));
     let reload = |push: &str| {
         let text = format!("{MONITOR}{push}");
-        monitor.folder.write("config.yaml", &text);
-        signal(&monitor.child, "HUP");
+        monitor.process.folder.write("config.yaml", &text);
+        monitor.process.signal("HUP");
     };
     reload(&section(&first));
     monitor.wait_for("the first engine", || first.points().len() > 5);
