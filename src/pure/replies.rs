@@ -61,6 +61,8 @@ const MARGIN_MS: i64 = 2_000;
 const TOGETHER_MS: i64 = 5_000;
 /// The time before an outage in which losses count too.
 const LOSSY_SPAN_MS: i64 = 60_000;
+/// Replies between two silences for as long are not of the same outage's cause.
+const DIVIDING_MS: i64 = 60_000;
 /// While a host is silent, the others are pinged at least this often: every ten seconds, and the
 /// time that a ping waits for its reply.
 const DENSE_GAP_MS: i64 = 15_000;
@@ -156,6 +158,25 @@ impl Replies {
     pub fn last_silence(&self) -> Option<UtcMillis> {
         let silent = self.runs.iter().rev().find(|run| !run.is_answered);
         silent.map(|run| run.last())
+    }
+
+    /// The silence within an outage: from its beginning, or where replies for a minute or more divide it,
+    /// from the first lost ping of the longest part, to the last.
+    pub fn silence(&self, from: UtcMillis, to: UtcMillis) -> Option<(UtcMillis, UtcMillis)> {
+        let silent = self.runs.iter().filter(|run| !run.is_answered);
+        let within = silent.filter(|run| run.last() >= from && run.first() <= to);
+        let mut parts: Vec<(UtcMillis, UtcMillis)> = Vec::new();
+        for run in within {
+            let (first, last) = (run.first(), run.last());
+            match parts.last_mut() {
+                None => parts.push((from, last)),
+                Some(part) if first.0 - part.1.0 < DIVIDING_MS => part.1 = last,
+                Some(_) => parts.push((first, last)),
+            }
+        }
+        parts
+            .into_iter()
+            .max_by_key(|(first, last)| last.0 - first.0)
     }
 
     /// The last reply before an instant.
@@ -452,6 +473,24 @@ mod tests {
             ("-5- 0+ 0.2+ 0.4+ 0.6+ 0.8+ 1+", Conduct::Answered),
         ] {
             assert_eq!(replies(pings).conduct(&short, 10_000), conduct, "{pings}");
+        }
+    }
+
+    #[test]
+    fn replies_for_a_minute_divide_the_silence_of_an_outage() {
+        for (pings, silence) in [
+            ("-12+ 0- 100-", Some((0.0, 100.0))),
+            ("-12+ 2- 100-", Some((0.0, 100.0))),
+            ("-12+ 0- 100- 101+ 159+ 159.9- 170-", Some((0.0, 170.0))),
+            ("-12+ 0- 100- 101+ 159+ 160- 170-", Some((0.0, 100.0))),
+            ("-12+ 0- 100- 101+ 190+ 200- 301-", Some((200.0, 301.0))),
+            ("-20- -12+ 0- 100- 401-", Some((0.0, 401.0))),
+            ("-12+ 0- 100- 110+ 401-", Some((0.0, 100.0))),
+            ("-12+ 1+ 401-", None),
+        ] {
+            let found = replies(pings).silence(second(0.0), second(400.0));
+            let expected = silence.map(|(from, last)| (second(from), second(last)));
+            assert_eq!(found, expected, "{pings}");
         }
     }
 

@@ -279,7 +279,9 @@ impl Scene {
         })?;
         // What answers long after the last lost ping may do so since the host answers again, which
         // without probes is found by the next check.
-        let last_silence = subject.replies.last_silence().filter(|at| *at >= from);
+        let began = from;
+        let silence = subject.replies.silence(from, to);
+        let (from, last_silence) = silence.map_or((from, None), |(from, last)| (from, Some(last)));
         let outage = OutageTime {
             last_reply: subject.replies.last_reply_before(from),
             from,
@@ -320,7 +322,7 @@ impl Scene {
                 .and_then(|(b, h)| b.is_whole(h)),
             is_first_router_known: healthy_path
                 .is_some_and(|path| path.hops.first().is_some_and(Option::is_some)),
-            is_complete: subject.replies.since().is_some_and(|since| since < from),
+            is_complete: subject.replies.since().is_some_and(|since| since < began),
         };
         let paths = subject.paths(&outage);
         let over_link = || {
