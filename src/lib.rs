@@ -153,6 +153,7 @@
 //! | interval | time between two checks of a host; a check represents the interval it was made at |
 //! | late | a reply after the timeout of its ping, which counts as lost |
 //! | ledger | the record of when the monitor ran and when it was interrupted |
+//! | level | what a host's round-trip times or its share of lost pings stay at until they change for longer |
 //! | link | the interface and gateway by which packets to a host leave this machine |
 //! | local fault | what prevents this machine from measuring: link, host (this host alone), name, other |
 //! | loss | a ping without a reply in time |

@@ -4,6 +4,7 @@
 
 pub mod address;
 pub mod cause;
+pub mod change;
 pub mod check;
 pub mod csv;
 pub mod host_key;
