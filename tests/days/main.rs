@@ -27,7 +27,7 @@ use line::Line;
 use script::Day;
 
 /// Days that run at the same time: they mostly wait, and they measure tenths of a second.
-const CONCURRENT_DAYS: usize = 16;
+const CONCURRENT_DAYS: usize = 12;
 
 #[test]
 fn every_day_records_what_its_script_expects_and_nothing_else() {
