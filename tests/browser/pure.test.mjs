@@ -135,7 +135,7 @@ test('less than 100 % is never rounded up to 100 %', () => {
   assert.equal(format.rate(86.6667), '86.67');
   assert.equal(format.rate(100), '100');
   assert.equal(format.percent(null), '–');
-  const interval = (sent, ends) => format.lossInterval({ sent, loss_interval_percent: ends });
+  const interval = (sent, ends) => week.lossInterval({ sent, loss_interval_percent: ends });
   assert.equal(interval(20, [0, 16.113]), ', 0.00–16.11 %');
   assert.equal(interval(9999, [1.5, 100]), ', 1.50–100.00 %');
   assert.deepEqual([interval(10000, [0, 0.04]), interval(0, null), interval(5, undefined)], ['', '', '']);

@@ -23,11 +23,6 @@ export function percent(n, digits = 2) {
   return (n < 100 ? Math.min(Math.round(n * unit), 100 * unit - 1) / unit : 100).toFixed(digits);
 }
 
-/** Between which shares a loss lies, where fewer than 10,000 pings were sent: ", 0.00–16.11 %".
- * @param {Pick<Statistics, 'sent' | 'loss_interval_percent'>} s */
-export const lossInterval = ({ sent, loss_interval_percent: ends }) => (
-  ends && sent < 1e4 ? `, ${percent(ends[0])}–${percent(ends[1])} %` : '');
-
 /** Without trailing zeros: 80, 86.67, 100. @param {number | null | undefined} n percent */
 export const rate = (n) => percent(n).replace(/\.?0+$/, '');
 

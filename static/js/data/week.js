@@ -4,6 +4,11 @@ import { percent, usAsMs } from './format.js';
 export const WEEK = ['Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat', 'Sun'];
 const WEEKDAYS_PLURAL = ['Mondays', 'Tuesdays', 'Wednesdays', 'Thursdays', 'Fridays', 'Saturdays', 'Sundays'];
 
+/** Between which shares a loss lies, where fewer than 10,000 pings were sent: ", 0.00–16.11 %".
+ * @param {Pick<Statistics, 'sent' | 'loss_interval_percent'>} s */
+export const lossInterval = ({ sent, loss_interval_percent: ends }) => (
+  ends && sent < 1e4 ? `, ${percent(ends[0])}–${percent(ends[1])} %` : '');
+
 /** @param {Hours['columns']} columns @returns {Bin[][]} 7 days from Monday, 24 hours each */
 export function binByWeekHour(columns) {
   const empty = () => ({ sent: 0, lost: 0, silent: 0, latency: 0, weight: 0 });

@@ -6,9 +6,7 @@ import { shape } from '../charts/shapes.js';
 import { ApiError, get, isNotFound } from '../data/api.js';
 import { CAUSE_WORDS, causeOf, isHostOutage } from '../data/cause.js';
 import { sinceText } from '../data/days.js';
-import {
-  NO_VALUE, STATE_WORDS, count, csv, fileName, lossInterval, ms, percent, plural, usAsMs,
-} from '../data/format.js';
+import { NO_VALUE, STATE_WORDS, count, csv, fileName, ms, percent, plural, usAsMs } from '../data/format.js';
 import { addressText, stateSentence } from '../data/hosts.js';
 import { MAX_OUTAGES, outagesQuery, reportUrl, seriesQuery, wholeSeconds } from '../data/queries.js';
 import { addCheck, gapsOf, missedChecks, moveWindow, outagesWithin, timelineOf } from '../data/series.js';
@@ -16,6 +14,7 @@ import {
   DAY_SECONDS, duration, fileText, moment, offsetMinutes, rangeText, seconds, zoneText,
 } from '../data/time.js';
 import { spanOf, writeView } from '../data/view.js';
+import { lossInterval } from '../data/week.js';
 import { button, h, linkInNewTab, put, save, saveCsv, setText, updateDurations } from '../dom.js';
 import { PREFETCHED_SERIES } from '../early.js';
 import { checksCard } from '../parts/checks.js';
