@@ -33,9 +33,6 @@ export function urlOf(path, query) {
   return text ? `${path}?${text}` : path;
 }
 
-/** Longer than the server asks for; a proxy may ask for minutes. */
-const MAX_WAIT_S = 10;
-
 /** A server that is busy says when to come again: the request is sent once more then.
  * @param {string} path @param {Record<string, string | number>} query @param {RequestInit} [init] */
 async function request(path, query, init) {
@@ -43,9 +40,10 @@ async function request(path, query, init) {
   const sent = prefetched.get(url) ?? send(url, init);
   prefetched.delete(url);
   const response = await sent;
-  const wait = Number(response.headers.get('Retry-After'));
-  if (response.status !== 503 || !(wait > 0 && wait <= MAX_WAIT_S)) return response;
-  await new Promise((done) => setTimeout(done, wait * 1000));
+  const wait = response.status === 503 && Number(response.headers.get('Retry-After'));
+  // A proxy may ask for minutes.
+  if (!wait || wait > 9) return response;
+  await new Promise((r) => setTimeout(r, wait * 1e3));
   return send(url, init);
 }
 

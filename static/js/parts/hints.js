@@ -6,8 +6,7 @@ const TEXTS = {
   availability: 'The share of the measured time that was in no outage. Pings lost outside outages do not lower it.',
   measured: 'The share of the time since the first record for which there are checks. The rest is not known.',
   outages: 'How often the host was silent, and for how long in all. Planned outages are not counted.',
-  lost: 'Pings without a reply in time, those of outages included. The range holds the '
-    + 'true loss with 95 % certainty.',
+  lost: 'Pings without a reply in time, those of outages included. The true loss is in the range with 95 % certainty.',
   median: 'Half of the replies were faster than this.',
   p95: '95 of 100 replies were faster than this.',
   p99: '99 of 100 replies were faster than this.',
