@@ -184,10 +184,7 @@ impl Connection<'_> {
             return Err(Refusal::NoTurn);
         }
         let make = || Response::reply(handler.handle(request), head, request, compressor);
-        let response = match turn {
-            Some(_) => in_own_thread(make).map_err(|_| Refusal::Busy)?,
-            None => make(),
-        };
+        let response = run(turn.as_ref(), make).map_err(|_| Refusal::Busy)?;
         Ok((response, turn))
     }
 
@@ -277,10 +274,7 @@ impl Connection<'_> {
             }
             let turn = self.shared.take_turn(weight);
             let turn = turn.map_err(|_| io::Error::from(ErrorKind::TimedOut))?;
-            let chunk = match turn {
-                Some(_) => in_own_thread(&mut chunks.next)?,
-                None => (chunks.next)(),
-            };
+            let chunk = run(turn.as_ref(), &mut chunks.next)?;
             let is_last = chunk.is_none();
             let mut body = chunk.unwrap_or_default();
             if let Some(stream) = &mut gzip {
@@ -367,11 +361,14 @@ impl Connection<'_> {
     }
 }
 
-/// Runs what a response is made by. A thread keeps the pages of its stack and a cache of the C
-/// library's allocator until it ends: so they grow in the few threads that make responses at the
-/// same time, and not in that of every connection. Within a turn only: without one there may be as
-/// many as there are connections.
-fn in_own_thread<T: Send>(work: impl FnOnce() -> T + Send) -> io::Result<T> {
+/// Runs what a response is made by, within a turn in a thread of its own. A thread keeps the pages of
+/// its stack and a cache of the C library's allocator until it ends: so they grow in the few threads
+/// that make responses at the same time, and not in that of every connection. Without a turn there may
+/// be as many as there are connections.
+fn run<T: Send>(turn: Option<&Turn>, work: impl FnOnce() -> T + Send) -> io::Result<T> {
+    if turn.is_none() {
+        return Ok(work());
+    }
     thread::scope(|scope| {
         let thread = thread::Builder::new()
             .name("web-work".into())
