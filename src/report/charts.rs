@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use super::figures::{HostFigures, Report};
 use super::markup::{attribute, begin_section, element};
 use super::timeline::{Bar, ChartPoint};
-use super::wording::loss_share;
+use super::wording::lost_pings;
 use crate::pure::order::by_key;
 use crate::pure::phrase::{count, ms};
 use crate::pure::time::UtcMillis;
@@ -152,13 +152,7 @@ fn chart_caption(host: &HostFigures) -> String {
     let of_band = || host.points.iter().filter_map(|point| point.quantiles_us);
     let fastest = of_band().map(|us| us[0]).min();
     let slowest = of_band().map(|us| us[2]).max();
-    let lost = format!(
-        "{}: {} of {} lost ({})",
-        host.host_name,
-        host.lost,
-        count(host.sent, "ping"),
-        loss_share(host)
-    );
+    let lost = format!("{}: {}", host.host_name, lost_pings(host));
     match fastest.zip(slowest) {
         None => format!("{lost}, no ping was answered"),
         Some((low, high)) => {

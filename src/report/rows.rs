@@ -2,7 +2,7 @@
 
 use super::figures::{HostFigures, Report};
 use super::table::Row;
-use super::wording::{cause_word, local, loss_share, observations, percent};
+use super::wording::{cause_word, local, lost_pings, observations, percent};
 use crate::pure::cause::Cause;
 use crate::pure::model::{EventKind, State};
 use crate::pure::phrase::{count, duration_of, ms};
@@ -21,12 +21,7 @@ pub(super) fn host_row(report: &Report, host: &HostFigures) -> Row {
         details.push(host.host_address.clone());
     }
     if host.sent > 0 {
-        details.push(format!(
-            "{} of {} lost ({})",
-            host.lost,
-            count(host.sent, "ping"),
-            loss_share(host)
-        ));
+        details.push(lost_pings(host));
         if host.p95_us.is_some() {
             details.push(format!(
                 "95 % of the replies within {}, 99 % within {}",

@@ -38,6 +38,16 @@ pub(super) fn loss_share(host: &HostFigures) -> String {
     }
 }
 
+/// "162 of 930 pings lost", with the share.
+pub(super) fn lost_pings(host: &HostFigures) -> String {
+    format!(
+        "{} of {} lost ({})",
+        host.lost,
+        count(host.sent, "ping"),
+        loss_share(host)
+    )
+}
+
 pub(super) fn cause_word(cause: Cause) -> &'static str {
     match cause {
         Cause::Link => "own link",
