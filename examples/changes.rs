@@ -2,15 +2,13 @@
 //! round-trip time in milliseconds, below 0 or empty when the ping was lost) and writes the index of
 //! the first sample of each new level, one a line, to `OUT/NAME.txt`.
 //!
-//! A sample is a check of one ping. The detector does not look at how far apart checks are, so the
-//! index of a sample is its time.
+//! A sample is a check of one ping.
 
 use std::error::Error;
 use std::path::Path;
 use std::{env, fs};
 
-use ace_connection_logger::pure::change::{ChangeDetector, CheckLevels};
-use ace_connection_logger::pure::time::UtcMillis;
+use ace_connection_logger::pure::change::changes_of_pings;
 
 /// The round-trip time of a line in microseconds; `None` when the ping was lost.
 #[expect(
@@ -23,25 +21,6 @@ fn rtt_us(line: &str) -> Option<u32> {
     (ms >= 0.0).then(|| (ms * 1000.0).round() as u32)
 }
 
-/// The indices of the samples with which a level began, in their order.
-fn changes(trace: &str) -> Vec<i64> {
-    let mut detector = ChangeDetector::new();
-    let mut found = Vec::new();
-    for (line, index) in trace.lines().skip(1).zip(0..) {
-        let median_us = rtt_us(line);
-        let check = CheckLevels {
-            at: UtcMillis(index),
-            sent: 1,
-            received: u32::from(median_us.is_some()),
-            median_us,
-        };
-        found.extend(detector.add(check).map(|change| change.at.0));
-    }
-    found.sort_unstable();
-    found.dedup();
-    found
-}
-
 fn write_changes(from: &Path, to: &Path) -> Result<(), Box<dyn Error>> {
     fs::create_dir_all(to)?;
     for entry in fs::read_dir(from)? {
@@ -49,7 +28,8 @@ fn write_changes(from: &Path, to: &Path) -> Result<(), Box<dyn Error>> {
         if path.extension().is_none_or(|extension| extension != "csv") {
             continue;
         }
-        let found = changes(&fs::read_to_string(&path)?);
+        let trace = fs::read_to_string(&path)?;
+        let found = changes_of_pings(trace.lines().skip(1).map(rtt_us));
         let lines: String = found.iter().map(|index| format!("{index}\n")).collect();
         let name = Path::new(path.file_stem().unwrap_or_default()).with_extension("txt");
         fs::write(to.join(name), lines)?;

@@ -4,8 +4,7 @@
 use std::fs;
 use std::path::Path;
 
-use ace_connection_logger::pure::change::{ChangeDetector, CheckLevels};
-use ace_connection_logger::pure::time::UtcMillis;
+use ace_connection_logger::pure::change::changes_of_pings;
 
 /// A change is right when it is so many samples from a label at most.
 const NEAR: u64 = 2;
@@ -45,23 +44,17 @@ impl Score {
 
 /// The indices of the labels and of the changes that the detector finds.
 fn labels_and_changes(trace: &str) -> (Vec<i64>, Vec<i64>) {
-    let mut detector = ChangeDetector::new();
-    let (mut labels, mut found) = (Vec::new(), Vec::new());
-    for (line, index) in trace.lines().zip(0..) {
-        if line.ends_with('*') {
-            labels.push(index);
-        }
-        let median_us = line.trim_end_matches('*').parse().ok();
-        let check = CheckLevels {
-            at: UtcMillis(index),
-            sent: 1,
-            received: u32::from(median_us.is_some()),
-            median_us,
-        };
-        found.extend(detector.add(check).map(|change| change.at.0));
-    }
-    found.sort_unstable();
-    (labels, found)
+    let labelled = trace
+        .lines()
+        .zip(0..)
+        .filter(|(line, _)| line.ends_with('*'));
+    let rtts_us = trace
+        .lines()
+        .map(|line| line.trim_end_matches('*').parse().ok());
+    (
+        labelled.map(|(_, index)| index).collect(),
+        changes_of_pings(rtts_us),
+    )
 }
 
 #[test]

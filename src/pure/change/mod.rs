@@ -121,6 +121,25 @@ impl ChangeDetector {
     }
 }
 
+/// The indices of the pings of a trace with which a level began, in their order: each ping is a check,
+/// whose time is its index, and has its round-trip time in microseconds, or was lost.
+pub fn changes_of_pings(rtts_us: impl Iterator<Item = Option<u32>>) -> Vec<i64> {
+    let mut detector = ChangeDetector::new();
+    let mut found = Vec::new();
+    for (median_us, index) in rtts_us.zip(0..) {
+        let check = CheckLevels {
+            at: UtcMillis(index),
+            sent: 1,
+            received: u32::from(median_us.is_some()),
+            median_us,
+        };
+        found.extend(detector.add(check).map(|change| change.at.0));
+    }
+    found.sort_unstable();
+    found.dedup();
+    found
+}
+
 impl Default for ChangeDetector {
     fn default() -> ChangeDetector {
         ChangeDetector::new()
@@ -136,6 +155,12 @@ impl Default for ChangeDetector {
 fn sureness(gain: f32, needed: f32) -> u8 {
     let share = 100.0 * (1.0 - needed / gain.max(needed));
     share.clamp(0.0, f32::from(MAX_SURENESS)) as u8
+}
+
+/// The median of values, which are reordered.
+fn middle(values: &mut [f32]) -> f32 {
+    let middle = values.len() / 2;
+    *values.select_nth_unstable_by(middle, f32::total_cmp).1
 }
 
 fn median(rtts_us: &[u32]) -> u32 {

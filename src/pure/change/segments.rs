@@ -12,6 +12,7 @@
 //! Round-trip times are compared by the square root of their distance to the smallest, since queues
 //! make them vary more the further they are above it.
 
+use super::middle;
 use super::window::LEN;
 
 /// What one more change costs.
@@ -69,14 +70,14 @@ impl Scaled {
         for (difference, pair) in differences.iter_mut().zip(pairs) {
             *difference = (pair[1] - pair[0]).abs();
         }
-        let noise = NOISE_SCALE * median(&mut differences[..scaled.len - 1]);
+        let noise = NOISE_SCALE * middle(&mut differences[..scaled.len - 1]);
         scaled.per_noise = 1.0 / noise.max(MIN_NOISE);
         scaled
     }
 
     fn level(&self, start: usize, end: usize) -> f32 {
         let mut sorted = self.values;
-        median(&mut sorted[start..end])
+        middle(&mut sorted[start..end])
     }
 
     /// The cost of these values as one segment.
@@ -88,11 +89,6 @@ impl Scaled {
             .map(|distance| (distance * self.per_noise).min(MAX_DISTANCE))
             .sum()
     }
-}
-
-fn median(values: &mut [f32]) -> f32 {
-    let middle = values.len() / 2;
-    *values.select_nth_unstable_by(middle, f32::total_cmp).1
 }
 
 /// The cheapest divisions of the first 1, 2, 3 … values.

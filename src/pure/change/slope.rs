@@ -1,8 +1,8 @@
 //! Tells a slope, such as the daily rhythm of a busy line, from a step: both make two levels, but a
 //! slope is fitted better by a line.
 
-use super::median;
 use super::window::LEN;
+use super::{median, middle};
 
 /// The round-trip times on each side of a change that are looked at.
 const SIDE: usize = LEN / 2;
@@ -40,8 +40,7 @@ fn from_line(rtts_us: &[u32]) -> f32 {
     for (index, (rest, rtt)) in rests.iter_mut().zip(rtts_us).enumerate() {
         *rest = above(*rtt, rtts_us[0]) - slope * count(index);
     }
-    let middle = rests.len() / 2;
-    let level = *rests.select_nth_unstable_by(middle, f32::total_cmp).1;
+    let level = middle(rests);
     rests.iter().map(|rest| (rest - level).abs()).sum()
 }
 
