@@ -121,8 +121,8 @@ struct Step {
 /// An earlier run may have ended while its clock was set ahead, and left rows that are dated too late:
 /// they move back if the clock, which shows `now`, was now set back by as much as the steps that set it
 /// ahead, `back_ms`, within the same boot, or else if these explain how far the record is ahead of the
-/// clock; and if no time service has confirmed them. `run` is the present run, whose rows stay. Returns how many
-/// checks.
+/// clock; and if no time service has confirmed them. `run` is the present run, whose rows stay. Returns
+/// how many checks.
 pub fn take_back_lead(
     connection: &Connection,
     now: UtcMillis,
