@@ -370,6 +370,7 @@ fn corrections(now: UtcMillis) -> [Correction; 4] {
         },
         Correction::Skip {
             from: now.plus(-HOUR_MS),
+            by_ms: 60_000,
         },
     ]
 }

@@ -46,8 +46,9 @@ pub enum Correction {
         by_ms: i64,
         why: Why,
     },
-    /// The clock was right and skipped time: what was recorded since `from` stays.
-    Skip { from: UtcMillis },
+    /// The clock was right and skipped `by_ms` at `from`: what was recorded before stays. That is less
+    /// than the step where the clock was behind what is recorded.
+    Skip { from: UtcMillis, by_ms: i64 },
     /// The clock had skipped `skipped_ms` at `from`, and `by_ms` of that, which is negative, is
     /// taken back: what was recorded since then, until `until`, moves.
     TakeBack {
@@ -101,6 +102,8 @@ pub enum Why {
 }
 
 impl Why {
+    pub const ALL: [Why; 4] = [Why::Behind, Why::Unsynchronised, Why::SetBack, Why::Undone];
+
     /// As written in SQL.
     pub fn as_str(self) -> &'static str {
         match self {
@@ -110,6 +113,50 @@ impl Why {
             Why::Undone => "undone",
         }
     }
+
+    pub fn of(text: &str) -> Option<Why> {
+        Why::ALL.into_iter().find(|why| why.as_str() == text)
+    }
+}
+
+/// Of what was decided before a run had a file: the skips that were not taken back, with the step of
+/// each, by the times which the run records now. What moved besides is not in the file yet.
+pub fn skips_in_force(
+    decided: impl IntoIterator<Item = (ClockStep, Vec<Correction>)>,
+    behind_ms: i64,
+) -> Vec<(ClockStep, Vec<Correction>)> {
+    let mut skips: Vec<(ClockStep, UtcMillis, i64)> = Vec::new();
+    for (step, corrections) in decided {
+        for correction in corrections {
+            if let Some((times, by_ms)) = correction.moved() {
+                let mut inside = skips
+                    .iter_mut()
+                    .filter(|(_, from, _)| times.contains(&from.0));
+                inside
+                    .by_ref()
+                    .for_each(|(_, from, _)| *from = from.plus(by_ms));
+            }
+            match correction {
+                Correction::Skip { from, by_ms } => skips.push((step, from, by_ms)),
+                Correction::TakeBack {
+                    from: of,
+                    by_ms: back_ms,
+                    ..
+                } => {
+                    if let Some((.., ms)) = skips.iter_mut().rfind(|(_, from, _)| *from == of) {
+                        *ms += back_ms;
+                    }
+                }
+                Correction::Redate { .. } | Correction::Confirm => {}
+            }
+        }
+    }
+    let left = skips.into_iter().filter(|(.., by_ms)| *by_ms > 0);
+    left.map(|(step, from, by_ms)| {
+        let from = from.plus(behind_ms);
+        (step, vec![Correction::Skip { from, by_ms }])
+    })
+    .collect()
 }
 
 /// The clock skipped so many milliseconds, and the record does.
@@ -132,6 +179,16 @@ struct Shown {
     skips: usize,
     /// How old the run was when the clock was set.
     until: Duration,
+}
+
+/// What the run before, since the same boot, made of the clock with which a run begins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClockBefore {
+    /// By so much the clock is behind the times which that run recorded.
+    pub behind_ms: i64,
+    pub doubt: Option<Why>,
+    /// Whether it was set back since that run ended, and not before.
+    pub is_set_since: bool,
 }
 
 /// How many earlier times of the clock, and how many skipped times, are remembered.
@@ -210,6 +267,49 @@ impl RunClock {
         }
     }
 
+    /// The same, where the run before knew more: its clock was behind what it recorded, or was set back
+    /// since. Both runs have one clock, so this one goes on dating as that one did, with the time
+    /// between them.
+    pub fn start_after(
+        before: &ClockBefore,
+        now: UtcMillis,
+        newest: Option<UtcMillis>,
+        is_synchronised: bool,
+    ) -> RunClock {
+        let alone = RunClock::start(now, newest, is_synchronised);
+        let behind_ms = before.behind_ms;
+        let is_known = if before.is_set_since {
+            alone.is_behind_record
+        } else {
+            behind_ms >= MIN_STEP_MS
+        };
+        if !is_known || behind_ms < alone.dated_ms {
+            return alone;
+        }
+        let is_behind_record = before.is_set_since || before.doubt == Some(Why::Behind);
+        let mut clock = RunClock {
+            started: now.plus(behind_ms),
+            dated_ms: behind_ms,
+            doubt: if is_behind_record {
+                Some(Why::Behind)
+            } else {
+                before.doubt
+            },
+            is_confirmed: before.doubt.is_none() && !is_behind_record,
+            is_behind_record,
+            ..alone
+        };
+        if !is_behind_record {
+            // It was set back, and may be set to this again.
+            let shown = clock.shown_until(Duration::ZERO);
+            clock.shown.push(Shown {
+                set_ms: behind_ms,
+                ..shown
+            });
+        }
+        clock
+    }
+
     /// What is added to the wall clock in what is recorded.
     pub fn behind_ms(&self) -> i64 {
         self.dated_ms.saturating_sub(self.set_ms)
@@ -285,7 +385,10 @@ impl RunClock {
             ms: by_ms,
         });
         self.dated_ms = self.set_ms;
-        vec![Correction::Skip { from: before }]
+        vec![Correction::Skip {
+            from: before,
+            by_ms,
+        }]
     }
 
     fn shown_until(&self, age: Duration) -> Shown {
@@ -543,8 +646,11 @@ mod tests {
         }]
     }
 
-    fn skip(from: i64) -> Vec<Correction> {
-        vec![Correction::Skip { from: at(from) }]
+    fn skip(from: i64, seconds: i64) -> Vec<Correction> {
+        vec![Correction::Skip {
+            from: at(from),
+            by_ms: seconds * 1000,
+        }]
     }
 
     fn take_back(from: i64, skipped: i64, seconds: i64, until: i64) -> Correction {
@@ -567,7 +673,7 @@ mod tests {
             (redated(Why::SetBack), moved.clone(), false),
             (redated(Why::Undone), moved, false),
             (taken_back, Some((at(5).0 + 1..=at(20).0, -7000)), false),
-            (skip(5).remove(0), None, false),
+            (skip(5, 1).remove(0), None, false),
             (Correction::Confirm, None, false),
         ] {
             assert_eq!(correction.moved(), moved, "{correction:?}");
@@ -653,7 +759,7 @@ mod tests {
             (HOUR * 1000 - 2000, 2000, vec![]),
             (HOUR * 1000 - 1999, 0, vec![]),
             (HOUR * 1000 + 1999, 0, vec![]),
-            (HOUR * 1000 + 2000, 0, skip(20)),
+            (HOUR * 1000 + 2000, 0, skip(20, 2)),
         ] {
             let mut clock = RunClock::start(at(0), None, true);
             clock.step(&step(10 - HOUR, -HOUR), OLD);
@@ -669,7 +775,10 @@ mod tests {
     /// A confirmed run whose clock was set ahead by so many seconds when it showed 1000.
     fn ahead(seconds: i64) -> RunClock {
         let mut clock = RunClock::start(at(0), None, true);
-        assert_eq!(clock.step(&step(1000 + seconds, seconds), OLD), skip(1000));
+        assert_eq!(
+            clock.step(&step(1000 + seconds, seconds), OLD),
+            skip(1000, seconds)
+        );
         clock
     }
 
@@ -730,7 +839,7 @@ mod tests {
         assert_eq!(unconfirmed, [take_back(1000, 1000, -1000, 103_000)]);
         // What was recorded after the first of two steps moves by the drift, and so does what followed.
         let mut clock = ahead(3600);
-        assert_eq!(clock.step(&step(8300, 3600), OLD), skip(4700));
+        assert_eq!(clock.step(&step(8300, 3600), OLD), skip(4700, 3600));
         assert_eq!(
             clock.step(&step(1199, -7201), OLD),
             [
@@ -774,7 +883,7 @@ mod tests {
         assert_eq!(clock.behind_ms(), 0);
         // The first of two is taken back, then the second.
         let mut clock = ahead(3600);
-        assert_eq!(clock.step(&step(4814, 14), OLD), skip(4800));
+        assert_eq!(clock.step(&step(4814, 14), OLD), skip(4800, 14));
         assert_eq!(clock.step(&step(1314, -3600), OLD), []);
         assert_eq!(
             clock.step(&step(1400, -14), OLD),
@@ -790,7 +899,7 @@ mod tests {
             clock.step(&step(1200, 50), OLD),
             [take_back(1000, 100, -100, 1300)]
         );
-        assert_eq!(clock.step(&step(1400, 100), OLD), skip(1300));
+        assert_eq!(clock.step(&step(1400, 100), OLD), skip(1300, 100));
         assert_eq!(
             clock.step(&step(1400, -100), OLD),
             [take_back(1300, 100, -100, 1500)]
@@ -798,7 +907,7 @@ mod tests {
         // What had been set back is set back again.
         let mut clock = RunClock::start(at(0), None, true);
         assert_eq!(clock.step(&step(86, -14), OLD), []);
-        assert_eq!(clock.step(&step(3700, 3600), OLD), skip(114));
+        assert_eq!(clock.step(&step(3700, 3600), OLD), skip(114, 3586));
         assert_eq!(
             clock.step(&step(200, -3600), OLD),
             [take_back(114, 3586, -3586, 3800)]
@@ -827,7 +936,7 @@ mod tests {
             clock.settle(at(2700), false, SETTLED_AFTER),
             [take_back(1000, 100, -70, 2770)]
         );
-        assert_eq!(clock.step(&step(2870, 70), OLD), skip(2800));
+        assert_eq!(clock.step(&step(2870, 70), OLD), skip(2800, 70));
         assert_eq!(
             clock.step(&step(2900, -100), OLD),
             [
@@ -861,7 +970,7 @@ mod tests {
         let mut wall = 0;
         for _ in 0..=MAX_EARLIER {
             wall += 110;
-            assert_eq!(clock.step(&step(wall, 100), OLD), skip(wall - 100));
+            assert_eq!(clock.step(&step(wall, 100), OLD), skip(wall - 100, 100));
         }
         wall += 10;
         let last = take_back(wall - 110, 100, -100, wall);
@@ -907,9 +1016,106 @@ mod tests {
         assert_eq!(clock.dated(at(60)), at(60));
         assert_eq!(
             clock.step(&step(3700, HOUR), YOUNG),
-            skip(100),
+            skip(100, HOUR),
             "it is right now"
         );
+    }
+
+    #[test]
+    fn of_steps_before_there_was_a_file_the_skips_in_force_are_left() {
+        let steps = [
+            (110, 100),
+            (310, 100),
+            (420, 100),
+            (330, -100),
+            (340, -HOUR),
+            (3950, HOUR),
+        ];
+        let mut clock = RunClock::start(at(0), None, true);
+        let decided: Vec<_> = steps
+            .into_iter()
+            .map(|(now, by)| (step(now, by), clock.step(&step(now, by), OLD)))
+            .collect();
+        let in_force = |count: usize, behind_ms| -> Vec<_> {
+            let left = skips_in_force(decided.iter().take(count).cloned(), behind_ms);
+            left.into_iter().flat_map(|(_, skips)| skips).collect()
+        };
+        let two = [skip(10, 100), skip(210, 100)].concat();
+        assert_eq!(in_force(2, 0), two);
+        assert_eq!(in_force(3, 0), [two.clone(), skip(320, 100)].concat());
+        assert_eq!(in_force(6, 0), two, "the third was taken back");
+        assert_eq!(in_force(1, 5000), skip(15, 100));
+        // The run moves whole, and a part of what it skipped is taken back.
+        let redate = redate(0, 100, 30, Why::Behind).remove(0);
+        let part = take_back(40, 100, -70, 400);
+        let corrections = vec![skip(10, 100).remove(0), redate, part];
+        let left = skips_in_force([(step(1, 1), corrections)], 0);
+        assert_eq!(left, [(step(1, 1), skip(40, 30))]);
+    }
+
+    #[test]
+    fn a_run_goes_on_dating_as_the_one_before_it_in_the_same_boot() {
+        let before = |behind: i64, doubt, is_set_since| ClockBefore {
+            behind_ms: behind * 1000,
+            doubt,
+            is_set_since,
+        };
+        // The record ends at 0, by right times; this run begins at 40, and the clock is 190 behind.
+        let newest = Some(just_before(0));
+        let start = |before| RunClock::start_after(&before, at(-150), newest, false);
+        for (earlier, dated, doubt, what) in [
+            (before(190, None, false), 40, None, "it was set back"),
+            (
+                before(190, Some(Why::Unsynchronised), false),
+                40,
+                Some(Why::Unsynchronised),
+                "of a doubted run too",
+            ),
+            (
+                before(190, Some(Why::Behind), false),
+                40,
+                Some(Why::Behind),
+                "it never was right",
+            ),
+            (
+                before(190, None, true),
+                40,
+                Some(Why::Behind),
+                "it was set back in between",
+            ),
+            (
+                before(10, None, false),
+                0,
+                Some(Why::Behind),
+                "not before what is on record",
+            ),
+            (before(0, None, true), 0, Some(Why::Behind), "nothing known"),
+        ] {
+            let clock = start(earlier);
+            assert_eq!(clock.dated(at(-150)), at(dated), "{what}");
+            assert_eq!(
+                (clock.started(), clock.doubt()),
+                (at(dated), doubt),
+                "{what}"
+            );
+        }
+        let mut clock = start(before(190, None, false));
+        assert_eq!(clock.step(&step(20, 160), YOUNG), [], "a part of it");
+        assert_eq!(clock.dated(at(20)), at(50));
+        assert_eq!(clock.step(&step(60, 30), YOUNG), [], "it is right again");
+        assert_eq!((clock.behind_ms(), clock.doubt()), (0, None));
+        let mut clock = start(before(190, None, false));
+        assert_eq!(clock.step(&step(100, 240), YOUNG), skip(50, 50));
+        let mut clock = start(before(190, Some(Why::Behind), false));
+        assert_eq!(clock.step(&step(20, 160), YOUNG), [], "a part of it");
+        assert_eq!(
+            clock.step(&step(160, 130), YOUNG),
+            redate(40, 60, 100, Why::Behind)
+        );
+        // The record ends long before the clock, which was set back in a longer pause, or before it.
+        let late = |before| RunClock::start_after(&before, at(500), newest, true);
+        assert_eq!(late(before(190, None, true)).dated(at(500)), at(500));
+        assert_eq!(late(before(190, None, false)).dated(at(500)), at(690));
     }
 
     #[test]
@@ -932,7 +1138,7 @@ mod tests {
             clock.step(&step(3610, HOUR), YOUNG),
             redate(0, 10, HOUR, Why::Unsynchronised)
         );
-        assert_eq!(clock.step(&step(7300, HOUR), YOUNG), skip(3700));
+        assert_eq!(clock.step(&step(7300, HOUR), YOUNG), skip(3700, HOUR));
         let mut clock = RunClock::start(UtcMillis(5_000), None, true);
         let correction = ClockStep {
             now: at(0),
@@ -1008,7 +1214,7 @@ mod tests {
         assert_eq!(clock.dated(at(20 - HOUR)), at(20), "meanwhile");
         assert_eq!(
             clock.step(&step(HOUR + 30, 2 * HOUR), OLD),
-            skip(30),
+            skip(30, HOUR),
             "what is more than right again is a step forward"
         );
     }
@@ -1039,11 +1245,11 @@ mod tests {
             let mut clock = RunClock::start(at(0), None, true);
             assert_eq!(
                 clock.step(&step(12 * HOUR + 10, 12 * HOUR), YOUNG),
-                skip(10)
+                skip(10, 12 * HOUR)
             );
             assert_eq!(
                 clock.step(&step(day + 20, 12 * HOUR), YOUNG),
-                skip(12 * HOUR + 20)
+                skip(12 * HOUR + 20, 12 * HOUR)
             );
             clock
         };
@@ -1198,6 +1404,6 @@ mod tests {
         assert_ne!(clock.settle(at(86_400), true, OLD), []);
         let mut clock = RunClock::start(at(0), None, false);
         assert_eq!(clock.settle(at(10), true, YOUNG), []);
-        assert_eq!(clock.step(&step(4200, HOUR), YOUNG), skip(600));
+        assert_eq!(clock.step(&step(4200, HOUR), YOUNG), skip(600, HOUR));
     }
 }

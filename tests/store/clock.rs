@@ -304,6 +304,37 @@ fn several_steps_ahead_that_a_power_cut_left_are_taken_back_at_the_next_start() 
 }
 
 #[test]
+fn a_run_that_moved_by_less_than_the_step_moves_back_by_as_much() {
+    let folder = TempDir::new();
+    let path = folder.path().join(FILE);
+    let one = host("one", "192.0.2.1");
+    first_run(&path, &one);
+    let mut database = open(&path);
+    database.begin_run(at(140), false).expect("the ledger");
+    write(&mut database, &[pings(&one, 150, "r")], at(151).0);
+    // Set back by 100 s, which the earlier run contradicts, and then ahead by 50 s more than that.
+    set_clock(&mut database, at(60), -100_000);
+    let moved = set_clock(&mut database, at(220), 150_000);
+    assert_eq!(moved, 1);
+    write(&mut database, &[pings(&one, 230, "r")], at(231).0);
+    drop(database);
+    open(&path).begin_run(at(182), true).expect("the ledger");
+    let times = "select (checked_at - 1700000000000) / 1000 from check_result";
+    assert_eq!(rows(&path, times), ["0", "60", "66", "120", "150", "180"]);
+}
+
+#[test]
+fn a_longer_step_than_the_clock_was_behind_skips_the_rest_of_it() {
+    let folder = TempDir::new();
+    let path = folder.path().join(FILE);
+    let mut database = begun(&path, &host("one", "192.0.2.1"));
+    set_clock(&mut database, at(20 - 100), -100_000);
+    set_clock(&mut database, at(30 + 50), 150_000);
+    let gap = "select started_at - 1700000000000, ended_at - started_at from interruption";
+    assert_eq!(rows(&path, gap), ["30000|50000"]);
+}
+
+#[test]
 fn a_row_of_the_distant_future_dates_no_run() {
     let folder = TempDir::new();
     let path = folder.path().join(FILE);

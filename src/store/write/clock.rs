@@ -4,7 +4,7 @@
 
 use super::ledger;
 use crate::pure::model::{HostId, Interruption, InterruptionKind};
-use crate::pure::run_clock::{ClockStep, Correction, MAX_DRIFT_MS, Why, max_drift_ms};
+use crate::pure::run_clock::{ClockStep, Correction, MAX_DRIFT_MS, MIN_STEP_MS, Why, max_drift_ms};
 use crate::pure::time::{LATEST_MS, UtcMillis, parse_instant};
 use crate::store::columns::{ReadRows, instant_of, length_ms, text, value};
 use crate::store::rollup::due::mark_stale;
@@ -65,8 +65,8 @@ pub fn apply(
                 moved += take_back_skipped(connection, *from, *skipped_ms, *by_ms, *until)?;
                 why = Some(Why::Undone);
             }
-            Correction::Skip { from } => {
-                moved += skip_time(connection, step, *from, run)?;
+            Correction::Skip { from, by_ms } => {
+                moved += skip_time(connection, *from, *by_ms, run)?;
                 why = None;
             }
             Correction::Confirm => return confirm(connection, run).map(|()| 0),
@@ -114,7 +114,8 @@ struct Step {
     is_of_whole_run: bool,
     /// When the run began.
     started: UtcMillis,
-    /// Whether the machine has not booted since, and the present run saw no step yet.
+    /// Whether the machine has not booted since, and the present run's clock shows what it did when the
+    /// run began.
     is_of_same_clock: bool,
 }
 
@@ -161,19 +162,20 @@ pub fn take_back_lead(
 }
 
 /// The steps ahead of the last run that saw some, apart from the present one, that no time service has
-/// confirmed, the last one first: the times that the record skips, and what moved the whole run.
+/// confirmed, the last one first: the times that the record skips, and by how much the whole run was moved,
+/// which is by how much its clock was set until then.
 fn last_steps(connection: &Connection, run: Option<i64>) -> rusqlite::Result<Vec<Step>> {
     const STEPS: &str = "with last as (
           select r.id, cast(r.started_at as integer) as started_at,
                  r.boot_id is (select boot_id from monitor_run where id = ?1) and r.boot_id is not null
-                 and not exists (select 1 from clock_step where run_id = ?1) as is_of_same_clock
+                 and (select total(step_ms) from clock_step where run_id = ?1) between 1 - ?6 and ?6 - 1 as is_of_same_clock
             from clock_step c join monitor_run r on r.id = c.run_id where c.run_id is not ?1 order by c.id desc limit 1)
         select cast(i.ended_at as integer), i.ended_at - i.started_at, 0, l.started_at, l.is_of_same_clock
           from last l join interruption i on i.kind = ?2 and i.ended_at > i.started_at and i.started_at >= l.started_at
                       and i.started_at >= (select coalesce(max(at), 0) from clock_step where run_id = l.id and why = ?3)
                       and i.started_at < (select coalesce(min(started_at), ?5) from monitor_run where id = ?1)
         union all
-        select cast(c.at as integer), c.step_ms, 1, l.started_at, l.is_of_same_clock
+        select cast(c.at as integer), (select cast(total(step_ms) as integer) from clock_step where run_id = l.id and id <= c.id), 1, l.started_at, l.is_of_same_clock
           from last l join clock_step c on c.run_id = l.id and c.why = ?4 and c.step_ms > 0
         order by 3, 1 desc limit 16";
     let kind = InterruptionKind::ClockSet.as_str();
@@ -182,7 +184,8 @@ fn last_steps(connection: &Connection, run: Option<i64>) -> rusqlite::Result<Vec
         kind,
         CONFIRMED,
         Why::Unsynchronised.as_str(),
-        LATEST_MS
+        LATEST_MS,
+        MIN_STEP_MS
     ];
     connection.prepare(STEPS)?.read_all(values, |row| {
         Ok(Step {
@@ -267,8 +270,8 @@ fn take_back_skipped(
 /// that was measured.
 fn skip_time(
     connection: &Connection,
-    step: &ClockStep,
     before: UtcMillis,
+    by_ms: i64,
     run: Option<i64>,
 ) -> rusqlite::Result<usize> {
     const OLDEST: &str = "select min(start_time) from outage_events where end_time is null and start_time between ?1 and ?2";
@@ -286,14 +289,14 @@ fn skip_time(
         .flatten();
     let oldest = oldest.as_deref().and_then(instant_of);
     let moved = match oldest {
-        Some(oldest) => redate(connection, &(oldest.0..=before.0), step.step_ms)?,
+        Some(oldest) => redate(connection, &(oldest.0..=before.0), by_ms)?,
         None => 0,
     };
     let from = oldest.unwrap_or(before);
     let interruption = Interruption {
         kind: InterruptionKind::ClockSet,
         from,
-        to: from.plus(step.step_ms),
+        to: from.plus(by_ms),
     };
     ledger::record(connection, &interruption)?;
     Ok(moved)

@@ -212,10 +212,15 @@ impl Database {
             self.totals.read(&transaction);
             runs::correct_before(&transaction, &*clock, now)?;
             let mut newest = clock::newest_on_record(&transaction, None)?;
+            let mut before = runs::clock_before(&transaction, &*clock, now)?;
             if newest > Some(now) && clock::take_back_lead(&transaction, now, None, None)? > 0 {
                 newest = clock::newest_on_record(&transaction, None)?;
+                before = None;
             }
-            let run_clock = RunClock::start(started, newest, is_synchronised);
+            let run_clock = match before {
+                Some(before) => RunClock::start_after(&before, started, newest, is_synchronised),
+                None => RunClock::start(started, newest, is_synchronised),
+            };
             let run_id = runs::insert(&transaction, &*clock, &run_clock, started, now)?;
             self.totals.store_all(&transaction)?;
             transaction.commit()?;

@@ -5,7 +5,7 @@ use rusqlite::{Connection, params};
 
 use super::clock::{note, redate};
 use crate::clock::Clock;
-use crate::pure::run_clock::{ClockStep, MIN_STEP_MS, RunClock, Why};
+use crate::pure::run_clock::{ClockBefore, ClockStep, MIN_STEP_MS, RunClock, Why};
 use crate::pure::time::UtcMillis;
 use crate::store::columns::{ReadRows, length_ms, text};
 
@@ -91,6 +91,40 @@ pub fn correct_before(
     Ok(())
 }
 
+/// What the last run made of the clock, if the machine has not booted since. A clock that was set since
+/// is behind that run's record by that much more or less.
+pub fn clock_before(
+    connection: &Connection,
+    clock: &dyn Clock,
+    now: UtcMillis,
+) -> rusqlite::Result<Option<ClockBefore>> {
+    const LAST: &str = "select clock_offset_ms, behind_ms, doubt from monitor_run
+                         where id = (select max(id) from monitor_run) and boot_id = ?1";
+    type Last = (Option<i64>, i64, Option<String>);
+    let last: Option<Last> =
+        connection
+            .prepare_cached(LAST)?
+            .read_first([clock.boot_id()], |row| {
+                let behind_ms = length_ms(row, 1).unwrap_or(0);
+                Ok((length_ms(row, 0), behind_ms, text(row, 2)?))
+            })?;
+    let Some((Some(offset_ms), behind_ms, doubt)) = last else {
+        return Ok(None);
+    };
+    let step_ms = clock_offset(clock, now).saturating_sub(offset_ms);
+    // Less is how a time service adjusts a clock.
+    let set_ms = if step_ms.saturating_abs() < MIN_STEP_MS {
+        0
+    } else {
+        step_ms
+    };
+    Ok(Some(ClockBefore {
+        behind_ms: behind_ms.saturating_sub(set_ms),
+        doubt: doubt.as_deref().and_then(Why::of),
+        is_set_since: behind_ms == 0,
+    }))
+}
+
 /// After a step forward has corrected a run: corrects the runs before it that its clock dated too.
 pub fn correct_others(
     connection: &Connection,
@@ -140,11 +174,10 @@ fn correct_earlier(
     )?;
     for (id, started, until, behind_ms, doubt) in &runs {
         let still_behind = behind_ms.saturating_sub(step.step_ms).max(0);
-        let why = if doubt.as_deref() == Some(Why::Behind.as_str()) {
-            Why::Behind
-        } else {
-            Why::Unsynchronised
-        };
+        let why = doubt
+            .as_deref()
+            .and_then(Why::of)
+            .unwrap_or(Why::Unsynchronised);
         if still_behind == 0 {
             let by_ms = step.step_ms.saturating_sub(*behind_ms);
             let moved = redate(connection, &(started.0..=until.0), by_ms)?;

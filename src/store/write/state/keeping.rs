@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{RETRY, SOON, WriterState};
 use crate::pure::phrase;
-use crate::pure::run_clock::Correction;
+use crate::pure::run_clock::skips_in_force;
 use crate::pure::time::Monotonic;
 use crate::store::error::StoreError;
 use crate::store::presence::MonitorLock;
@@ -86,9 +86,9 @@ impl WriterState {
         self.pending
             .iter_mut()
             .for_each(|record| record.shift(behind_ms));
-        let is_skip = |correction: &Correction| matches!(correction, Correction::Skip { .. });
-        self.corrections
-            .retain(|(_, corrections)| corrections.iter().any(is_skip));
+        // What was kept was moved already, and nothing of before this run moves.
+        let left = skips_in_force(self.corrections.drain(..), behind_ms);
+        self.corrections.extend(left);
     }
 
     /// Makes what is committed safe from a power cut: an event at once, a result within the
