@@ -1,5 +1,5 @@
 //! Corrects the times of rows that were recorded while the wall clock was wrong, as
-//! pure/run_clock.rs decides: everything that this run recorded moves together, checks and events,
+//! pure/run_clock/ decides: everything that this run recorded moves together, checks and events,
 //! notices and gaps. What an earlier run recorded stays, unless that run had set its clock ahead.
 
 use super::ledger;

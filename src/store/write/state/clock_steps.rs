@@ -1,4 +1,4 @@
-//! What the writer does when the wall clock is set: pure/run_clock.rs decides what that means for what
+//! What the writer does when the wall clock is set: pure/run_clock/ decides what that means for what
 //! this run has recorded, write/clock.rs corrects it.
 
 use std::time::Duration;

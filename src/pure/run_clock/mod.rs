@@ -3,10 +3,15 @@
 //! the correction, and nothing else. Until the correction a run whose clock is behind the record is
 //! dated right after the record: it is later than all that was recorded before.
 
-use std::ops::RangeInclusive;
+mod before;
+mod correction;
+
 use std::time::Duration;
 
 use crate::pure::time::{IMPLAUSIBLE_BEFORE, UtcMillis};
+
+pub use before::ClockBefore;
+pub use correction::{ClockStep, Correction, Why, skips_in_force};
 
 /// A smaller change is an adjustment, not a step.
 pub const MIN_STEP_MS: i64 = 2_000;
@@ -19,144 +24,6 @@ pub const MAX_DRIFT_MS: i64 = 60_000;
 pub fn max_drift_ms(wrong_for: Duration) -> i64 {
     let wrong_for_ms = i64::try_from(wrong_for.as_millis()).unwrap_or(i64::MAX);
     (wrong_for_ms / 10_000).clamp(MIN_STEP_MS - 1, MAX_DRIFT_MS)
-}
-
-/// A change of the wall clock.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ClockStep {
-    /// The time that the clock shows after it.
-    pub now: UtcMillis,
-    /// Negative when it was set back.
-    pub step_ms: i64,
-}
-
-impl ClockStep {
-    /// The clock's time just before.
-    pub fn before(&self) -> UtcMillis {
-        self.now.plus(-self.step_ms)
-    }
-}
-
-/// What a step of the clock, or a confirmation of it, means for what this run has recorded.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Correction {
-    /// These times were taken from a wrong clock and move by so many milliseconds.
-    Redate {
-        times: RangeInclusive<i64>,
-        by_ms: i64,
-        why: Why,
-    },
-    /// The clock was right and skipped `by_ms` at `from`: what was recorded before stays. That is less
-    /// than the step where the clock was behind what is recorded.
-    Skip { from: UtcMillis, by_ms: i64 },
-    /// The clock had skipped `skipped_ms` at `from`, and `by_ms` of that, which is negative, is
-    /// taken back: what was recorded since then, until `until`, moves.
-    TakeBack {
-        from: UtcMillis,
-        skipped_ms: i64,
-        by_ms: i64,
-        until: UtcMillis,
-    },
-    /// A time service confirms the clock after the steps of this run: none of them is taken back
-    /// later.
-    Confirm,
-}
-
-impl Correction {
-    /// Whether it corrects what was recorded by a clock that was never right.
-    pub fn is_of_whole_run(&self) -> bool {
-        matches!(
-            self,
-            Correction::Redate {
-                why: Why::Behind | Why::Unsynchronised,
-                ..
-            }
-        )
-    }
-
-    /// The times that move, and by how many milliseconds.
-    pub fn moved(&self) -> Option<(RangeInclusive<i64>, i64)> {
-        match self {
-            Correction::Redate { times, by_ms, .. } => Some((times.clone(), *by_ms)),
-            // Also what lies in the skipped time: a check that began before it was noticed that the
-            // clock was set.
-            Correction::TakeBack {
-                from, by_ms, until, ..
-            } => Some((from.plus(1).0..=until.0, *by_ms)),
-            Correction::Skip { .. } | Correction::Confirm => None,
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Why {
-    /// The run began before the newest result on record, or before 2020; or its clock was set back,
-    /// and that is not believed yet.
-    Behind,
-    /// No time service had set the clock when the run began.
-    Unsynchronised,
-    /// The clock was ahead.
-    SetBack,
-    /// An earlier step is taken back.
-    Undone,
-}
-
-impl Why {
-    pub const ALL: [Why; 4] = [Why::Behind, Why::Unsynchronised, Why::SetBack, Why::Undone];
-
-    /// As written in SQL.
-    pub fn as_str(self) -> &'static str {
-        match self {
-            Why::Behind => "behind",
-            Why::Unsynchronised => "unsynchronised",
-            Why::SetBack => "set_back",
-            Why::Undone => "undone",
-        }
-    }
-
-    pub fn of(text: &str) -> Option<Why> {
-        Why::ALL.into_iter().find(|why| why.as_str() == text)
-    }
-}
-
-/// Of what was decided before a run had a file: the skips that were not taken back, with the step of
-/// each, by the times which the run records now. What moved besides is not in the file yet.
-pub fn skips_in_force(
-    decided: impl IntoIterator<Item = (ClockStep, Vec<Correction>)>,
-    behind_ms: i64,
-) -> Vec<(ClockStep, Vec<Correction>)> {
-    let mut skips: Vec<(ClockStep, UtcMillis, i64)> = Vec::new();
-    for (step, corrections) in decided {
-        for correction in corrections {
-            if let Some((times, by_ms)) = correction.moved() {
-                let mut inside = skips
-                    .iter_mut()
-                    .filter(|(_, from, _)| times.contains(&from.0));
-                inside
-                    .by_ref()
-                    .for_each(|(_, from, _)| *from = from.plus(by_ms));
-            }
-            match correction {
-                Correction::Skip { from, by_ms } => skips.push((step, from, by_ms)),
-                Correction::TakeBack {
-                    from: of,
-                    by_ms: back_ms,
-                    ..
-                } => {
-                    if let Some((.., ms)) = skips.iter_mut().rfind(|(_, from, _)| *from == of) {
-                        *ms += back_ms;
-                    }
-                }
-                Correction::Redate { .. } | Correction::Confirm => {}
-            }
-        }
-    }
-    let left = skips.into_iter().filter(|(.., by_ms)| *by_ms > 0);
-    left.map(|(step, from, by_ms)| {
-        let from = from.plus(behind_ms);
-        (step, vec![Correction::Skip { from, by_ms }])
-    })
-    .collect()
 }
 
 /// The clock skipped so many milliseconds, and the record does.
@@ -179,16 +46,6 @@ struct Shown {
     skips: usize,
     /// How old the run was when the clock was set.
     until: Duration,
-}
-
-/// What the run before, since the same boot, made of the clock with which a run begins.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ClockBefore {
-    /// By so much the clock is behind the times which that run recorded.
-    pub behind_ms: i64,
-    pub doubt: Option<Why>,
-    /// Whether it was set back since that run ended, and not before.
-    pub is_set_since: bool,
 }
 
 /// How many earlier times of the clock, and how many skipped times, are remembered.
@@ -265,49 +122,6 @@ impl RunClock {
             is_confirmed: doubt.is_none(),
             is_behind_record: behind_ms > 0,
         }
-    }
-
-    /// The same, where the run before knew more: its clock was behind what it recorded, or was set back
-    /// since. Both runs have one clock, so this one goes on dating as that one did, with the time
-    /// between them.
-    pub fn start_after(
-        before: &ClockBefore,
-        now: UtcMillis,
-        newest: Option<UtcMillis>,
-        is_synchronised: bool,
-    ) -> RunClock {
-        let alone = RunClock::start(now, newest, is_synchronised);
-        let behind_ms = before.behind_ms;
-        let is_known = if before.is_set_since {
-            alone.is_behind_record
-        } else {
-            behind_ms >= MIN_STEP_MS
-        };
-        if !is_known || behind_ms < alone.dated_ms {
-            return alone;
-        }
-        let is_behind_record = before.is_set_since || before.doubt == Some(Why::Behind);
-        let mut clock = RunClock {
-            started: now.plus(behind_ms),
-            dated_ms: behind_ms,
-            doubt: if is_behind_record {
-                Some(Why::Behind)
-            } else {
-                before.doubt
-            },
-            is_confirmed: before.doubt.is_none() && !is_behind_record,
-            is_behind_record,
-            ..alone
-        };
-        if !is_behind_record {
-            // It was set back, and may be set to this again.
-            let shown = clock.shown_until(Duration::ZERO);
-            clock.shown.push(Shown {
-                set_ms: behind_ms,
-                ..shown
-            });
-        }
-        clock
     }
 
     /// What is added to the wall clock in what is recorded.
@@ -619,26 +433,26 @@ impl Skipped {
 mod tests {
     use super::*;
 
-    const HOUR: i64 = 3600;
-    const YOUNG: Duration = Duration::from_secs(10);
-    const OLD: Duration = Duration::from_secs(86_400);
+    pub(super) const HOUR: i64 = 3600;
+    pub(super) const YOUNG: Duration = Duration::from_secs(10);
+    pub(super) const OLD: Duration = Duration::from_secs(86_400);
 
-    fn at(seconds: i64) -> UtcMillis {
+    pub(super) fn at(seconds: i64) -> UtcMillis {
         UtcMillis(1_700_000_000_000 + seconds * 1000)
     }
 
-    fn just_before(seconds: i64) -> UtcMillis {
+    pub(super) fn just_before(seconds: i64) -> UtcMillis {
         at(seconds).plus(-1)
     }
 
-    fn step(now: i64, seconds: i64) -> ClockStep {
+    pub(super) fn step(now: i64, seconds: i64) -> ClockStep {
         ClockStep {
             now: at(now),
             step_ms: seconds * 1000,
         }
     }
 
-    fn redate(from: i64, to: i64, seconds: i64, why: Why) -> Vec<Correction> {
+    pub(super) fn redate(from: i64, to: i64, seconds: i64, why: Why) -> Vec<Correction> {
         vec![Correction::Redate {
             times: at(from).0..=at(to).0,
             by_ms: seconds * 1000,
@@ -646,48 +460,20 @@ mod tests {
         }]
     }
 
-    fn skip(from: i64, seconds: i64) -> Vec<Correction> {
+    pub(super) fn skip(from: i64, seconds: i64) -> Vec<Correction> {
         vec![Correction::Skip {
             from: at(from),
             by_ms: seconds * 1000,
         }]
     }
 
-    fn take_back(from: i64, skipped: i64, seconds: i64, until: i64) -> Correction {
+    pub(super) fn take_back(from: i64, skipped: i64, seconds: i64, until: i64) -> Correction {
         Correction::TakeBack {
             from: at(from),
             skipped_ms: skipped * 1000,
             by_ms: seconds * 1000,
             until: at(until),
         }
-    }
-
-    #[test]
-    fn a_correction_says_what_moves_and_whether_it_is_the_whole_run() {
-        let redated = |why| redate(5, 9, -HOUR, why).remove(0);
-        let moved = Some((at(5).0..=at(9).0, -HOUR * 1000));
-        let taken_back = take_back(5, 10, -7, 20);
-        for (correction, moved, is_of_whole_run) in [
-            (redated(Why::Behind), moved.clone(), true),
-            (redated(Why::Unsynchronised), moved.clone(), true),
-            (redated(Why::SetBack), moved.clone(), false),
-            (redated(Why::Undone), moved, false),
-            (taken_back, Some((at(5).0 + 1..=at(20).0, -7000)), false),
-            (skip(5, 1).remove(0), None, false),
-            (Correction::Confirm, None, false),
-        ] {
-            assert_eq!(correction.moved(), moved, "{correction:?}");
-            assert_eq!(
-                correction.is_of_whole_run(),
-                is_of_whole_run,
-                "{correction:?}"
-            );
-        }
-        let whys = [Why::Behind, Why::Unsynchronised, Why::SetBack, Why::Undone];
-        assert_eq!(
-            whys.map(Why::as_str),
-            ["behind", "unsynchronised", "set_back", "undone"]
-        );
     }
 
     #[test]
@@ -1019,103 +805,6 @@ mod tests {
             skip(100, HOUR),
             "it is right now"
         );
-    }
-
-    #[test]
-    fn of_steps_before_there_was_a_file_the_skips_in_force_are_left() {
-        let steps = [
-            (110, 100),
-            (310, 100),
-            (420, 100),
-            (330, -100),
-            (340, -HOUR),
-            (3950, HOUR),
-        ];
-        let mut clock = RunClock::start(at(0), None, true);
-        let decided: Vec<_> = steps
-            .into_iter()
-            .map(|(now, by)| (step(now, by), clock.step(&step(now, by), OLD)))
-            .collect();
-        let in_force = |count: usize, behind_ms| -> Vec<_> {
-            let left = skips_in_force(decided.iter().take(count).cloned(), behind_ms);
-            left.into_iter().flat_map(|(_, skips)| skips).collect()
-        };
-        let two = [skip(10, 100), skip(210, 100)].concat();
-        assert_eq!(in_force(2, 0), two);
-        assert_eq!(in_force(3, 0), [two.clone(), skip(320, 100)].concat());
-        assert_eq!(in_force(6, 0), two, "the third was taken back");
-        assert_eq!(in_force(1, 5000), skip(15, 100));
-        // The run moves whole, and a part of what it skipped is taken back.
-        let redate = redate(0, 100, 30, Why::Behind).remove(0);
-        let part = take_back(40, 100, -70, 400);
-        let corrections = vec![skip(10, 100).remove(0), redate, part];
-        let left = skips_in_force([(step(1, 1), corrections)], 0);
-        assert_eq!(left, [(step(1, 1), skip(40, 30))]);
-    }
-
-    #[test]
-    fn a_run_goes_on_dating_as_the_one_before_it_in_the_same_boot() {
-        let before = |behind: i64, doubt, is_set_since| ClockBefore {
-            behind_ms: behind * 1000,
-            doubt,
-            is_set_since,
-        };
-        // The record ends at 0, by right times; this run begins at 40, and the clock is 190 behind.
-        let newest = Some(just_before(0));
-        let start = |before| RunClock::start_after(&before, at(-150), newest, false);
-        for (earlier, dated, doubt, what) in [
-            (before(190, None, false), 40, None, "it was set back"),
-            (
-                before(190, Some(Why::Unsynchronised), false),
-                40,
-                Some(Why::Unsynchronised),
-                "of a doubted run too",
-            ),
-            (
-                before(190, Some(Why::Behind), false),
-                40,
-                Some(Why::Behind),
-                "it never was right",
-            ),
-            (
-                before(190, None, true),
-                40,
-                Some(Why::Behind),
-                "it was set back in between",
-            ),
-            (
-                before(10, None, false),
-                0,
-                Some(Why::Behind),
-                "not before what is on record",
-            ),
-            (before(0, None, true), 0, Some(Why::Behind), "nothing known"),
-        ] {
-            let clock = start(earlier);
-            assert_eq!(clock.dated(at(-150)), at(dated), "{what}");
-            assert_eq!(
-                (clock.started(), clock.doubt()),
-                (at(dated), doubt),
-                "{what}"
-            );
-        }
-        let mut clock = start(before(190, None, false));
-        assert_eq!(clock.step(&step(20, 160), YOUNG), [], "a part of it");
-        assert_eq!(clock.dated(at(20)), at(50));
-        assert_eq!(clock.step(&step(60, 30), YOUNG), [], "it is right again");
-        assert_eq!((clock.behind_ms(), clock.doubt()), (0, None));
-        let mut clock = start(before(190, None, false));
-        assert_eq!(clock.step(&step(100, 240), YOUNG), skip(50, 50));
-        let mut clock = start(before(190, Some(Why::Behind), false));
-        assert_eq!(clock.step(&step(20, 160), YOUNG), [], "a part of it");
-        assert_eq!(
-            clock.step(&step(160, 130), YOUNG),
-            redate(40, 60, 100, Why::Behind)
-        );
-        // The record ends long before the clock, which was set back in a longer pause, or before it.
-        let late = |before| RunClock::start_after(&before, at(500), newest, true);
-        assert_eq!(late(before(190, None, true)).dated(at(500)), at(500));
-        assert_eq!(late(before(190, None, false)).dated(at(500)), at(690));
     }
 
     #[test]
