@@ -1,16 +1,12 @@
 //! Gives a batch to the engine, by HTTP or by the user's command, and judges the answer.
 
-use std::fs::OpenOptions;
-use std::io::Read;
-use std::path::Path;
 use std::process::ExitStatus;
 use std::time::Duration;
 
 use super::http::{self, HttpError, Reply, Request, one_line};
 use crate::command::{Capture, CommandEnd, CommandInput, run_command};
-use crate::config::{PushConfig, PushFormat, PushUrl, PushWay};
+use crate::config::{PushConfig, PushFormat, PushUrl, PushWay, read_token};
 use crate::stop::Stop;
-use crate::sys;
 
 /// What became of a part of a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,7 +54,6 @@ impl Words {
 
 /// How a command says that the engine refuses the content of the batch: EX_DATAERR of sysexits(3).
 const EXIT_REFUSED: i32 = 65;
-const MAX_TOKEN_BYTES: u64 = 8192;
 
 /// The name of the engine in messages.
 pub fn name_of(way: &PushWay) -> String {
@@ -94,7 +89,10 @@ fn send_by_http(
     if let Some(path) = &config.token_file {
         match read_token(path) {
             Ok(token) => headers.push(("Authorization", authorization(&token, config.format))),
-            Err(wrong) => return Answer::Misconfigured(Words::of_text(wrong)),
+            Err(wrong) => {
+                let words = Words::of_text(format!("push.token_file: {wrong}"));
+                return Answer::Misconfigured(words);
+            }
         }
     }
     let request = Request {
@@ -106,27 +104,6 @@ fn send_by_http(
         Ok(reply) => judge(&reply, samples),
         Err(HttpError::Stopped) => Answer::Stopped,
         Err(HttpError::Failed(why)) => Answer::Later(None, Words::of_text(why)),
-    }
-}
-
-/// The only line of a file.
-fn read_token(path: &Path) -> Result<String, String> {
-    let shown = path.display();
-    let failed = |error| format!("push.token_file: {shown}: {error}");
-    let file = sys::open_file(path, OpenOptions::new().read(true)).map_err(failed)?;
-    let mut text = String::new();
-    file.take(MAX_TOKEN_BYTES)
-        .read_to_string(&mut text)
-        .map_err(failed)?;
-    let token = text.trim();
-    if token.is_empty() {
-        Err(format!("push.token_file: {shown} is empty"))
-    } else if token.bytes().all(|byte| matches!(byte, 0x20..=0x7e)) {
-        Ok(token.to_owned())
-    } else {
-        Err(format!(
-            "push.token_file: {shown} has more than one line, or other characters than ASCII"
-        ))
     }
 }
 
