@@ -3,7 +3,7 @@
 use std::process::ExitStatus;
 use std::time::Duration;
 
-use super::http::{self, HttpError, Reply, Request, one_line};
+use super::http::{self, HttpError, Reply, Request};
 use crate::command::{Capture, CommandEnd, CommandInput, run_command};
 use crate::config::{PushConfig, PushFormat, PushUrl, PushWay, read_token};
 use crate::stop::Stop;
@@ -86,25 +86,36 @@ fn send_by_http(
             ("X-Prometheus-Remote-Write-Version", "0.1.0".to_owned()),
         ],
     };
-    if let Some(path) = &config.token_file {
-        match read_token(path) {
-            Ok(token) => headers.push(("Authorization", authorization(&token, config.format))),
-            Err(wrong) => {
-                let words = Words::of_text(format!("push.token_file: {wrong}"));
-                return Answer::Misconfigured(words);
-            }
+    let token = match config.token_file.as_deref().map(read_token).transpose() {
+        Ok(token) => token.unwrap_or_default(),
+        Err(wrong) => {
+            let words = Words::of_text(format!("push.token_file: {wrong}"));
+            return Answer::Misconfigured(words);
         }
+    };
+    if !token.is_empty() {
+        headers.push(("Authorization", authorization(&token, config.format)));
     }
     let request = Request {
         url,
         headers: &headers,
         body,
+        secrets: &secrets_of(url, &token),
     };
     match http::post(&request, config.timeout, stop) {
         Ok(reply) => judge(&reply, samples),
         Err(HttpError::Stopped) => Answer::Stopped,
         Err(HttpError::Failed(why)) => Answer::Later(None, Words::of_text(why)),
     }
+}
+
+/// What the engine's answer must not bring into a message: the token, and the part of the address that
+/// is not shown.
+fn secrets_of<'a>(url: &'a PushUrl, token: &'a str) -> Vec<&'a str> {
+    let query = url.target.split_once('?').map(|(_, query)| query);
+    let after_scheme = token.split_once(' ').map(|(_, credentials)| credentials);
+    let all = [query, Some(token), after_scheme].into_iter().flatten();
+    all.map(str::trim).filter(|text| !text.is_empty()).collect()
 }
 
 /// A token that names its scheme, such as `Basic dXNlcjpwYXNz`, is sent as it is.
@@ -132,6 +143,11 @@ pub fn judge(reply: &Reply, samples: usize) -> Answer {
         return Answer::TooOld(words, bound);
     }
     match reply.status {
+        // Of another server, or of a network that asks for a login.
+        200..=299 if reply.is_page => Answer::Misconfigured(Words {
+            text: format!("{}, with a web page: this is no engine", words.text),
+            ..words
+        }),
         200..=299 => Answer::Accepted,
         400 | 413 | 422 => match dropped(&reply.words, samples) {
             Some(dropped) => Answer::Partly(dropped, words),
@@ -173,13 +189,12 @@ fn send_by_command(config: &PushConfig, words: &[String], body: &[u8], stop: &St
         bytes: body,
         environment: &[],
     };
-    let program = words.first().map_or("", String::as_str);
     let run = match run_command(words, given, config.timeout, stop, Capture::Stderr) {
         Ok(run) => run,
-        Err(error) => return Answer::Misconfigured(Words::of_text(format!("{program}: {error}"))),
+        Err(error) => return Answer::Misconfigured(Words::of_text(error.to_string())),
     };
     let said = Words {
-        text: one_line(&format!("{program}: {}", run.end_text()), 200),
+        text: run.end_text(),
         output: run.last_line(),
     };
     match run.end {
@@ -268,9 +283,18 @@ mod tests {
                 reason: reason.into(),
                 retry_after,
                 words: words.into(),
+                ..Reply::default()
             };
             assert_eq!(judge(&reply, 3), expected, "{status} {words}");
         }
+        let page = Reply {
+            status: 200,
+            reason: "OK".into(),
+            is_page: true,
+            ..Reply::default()
+        };
+        let words = said("200 OK, with a web page: this is no engine", "");
+        assert_eq!(judge(&page, 3), Answer::Misconfigured(words));
         // That all are of a wrong type is no fault of the checks.
         assert_eq!(dropped(conflict, 2), None);
         assert_eq!(dropped(beyond, 2), Some(2));
