@@ -138,8 +138,8 @@ pub fn judge(reply: &Reply, samples: usize) -> Answer {
             .to_owned(),
         output: reply.words.clone(),
     };
-    // Prometheus 2.42 answers 500 to what is too old.
-    if let (400 | 422 | 500, Some(bound)) = (reply.status, too_old(&reply.words)) {
+    // Prometheus 2.42 answers 500 to what is too old, Thanos 409.
+    if let (400 | 409 | 422 | 500, Some(bound)) = (reply.status, too_old(&reply.words)) {
         return Answer::TooOld(words, bound);
     }
     match reply.status {
@@ -158,14 +158,17 @@ pub fn judge(reply: &Reply, samples: usize) -> Answer {
     }
 }
 
-/// By the words of Prometheus. What a series has already is among this, where the engine takes
+/// By the words of Prometheus, which Thanos repeats, and the names of Mimir's errors. What a series has already is among this, where the engine takes
 /// samples only in order.
 fn too_old(words: &str) -> Option<Bound> {
-    const BOUNDS: [(&str, Bound); 4] = [
+    const BOUNDS: [(&str, Bound); 7] = [
         ("out of bounds", Bound::AllSeries),
         ("too old sample", Bound::AllSeries),
         ("out of order sample", Bound::OneSeries),
         ("duplicate sample", Bound::OneSeries),
+        ("err-mimir-sample-timestamp-too-old", Bound::AllSeries),
+        ("err-mimir-sample-out-of-order", Bound::OneSeries),
+        ("err-mimir-sample-duplicate-timestamp", Bound::OneSeries),
     ];
     let found = BOUNDS.iter().find(|(text, _)| words.contains(text));
     found.map(|(_, bound)| *bound)
@@ -295,6 +298,33 @@ mod tests {
         };
         let words = said("200 OK, with a web page: this is no engine", "");
         assert_eq!(judge(&page, 3), Answer::Misconfigured(words));
+        for (status, words, bound) in [
+            (400, "out of bounds", Some(Bound::AllSeries)),
+            (500, "too old sample", Some(Bound::AllSeries)),
+            (
+                409,
+                "store locally for endpoint a:1: add 1 samples: out of order sample",
+                Some(Bound::OneSeries),
+            ),
+            (
+                400,
+                "its timestamp is too old (err-mimir-sample-timestamp-too-old). The",
+                Some(Bound::AllSeries),
+            ),
+            (409, "conflict", None),
+            (503, "too old sample", None),
+        ] {
+            let reply = Reply {
+                status,
+                words: words.into(),
+                ..Reply::default()
+            };
+            let found = match judge(&reply, 3) {
+                Answer::TooOld(_, bound) => Some(bound),
+                _ => None,
+            };
+            assert_eq!(found, bound, "{status} {words}");
+        }
         // That all are of a wrong type is no fault of the checks.
         assert_eq!(dropped(conflict, 2), None);
         assert_eq!(dropped(beyond, 2), Some(2));
