@@ -12,7 +12,7 @@ use common::TempDir;
 
 const NAME: &str = "ace-connection-logger";
 /// About what the .deb has now: more must have a reason.
-const MAX_DEB_BYTES: u64 = 1_280_000;
+const MAX_DEB_BYTES: u64 = 1_295_000;
 
 /// The document of docs/ that the packages leave out.
 const LEFT_OUT: &str = "proof.md";
@@ -67,6 +67,39 @@ const FILES: &[(&str, &str)] = &[
         "-rwxr-xr-x",
         "/usr/share/ace-connection-logger/alerts/webhook",
     ),
+    (
+        "-rw-r--r--",
+        "/usr/share/ace-connection-logger/grafana/ace-connection-logger.json",
+    ),
+    (
+        "-rw-r--r--",
+        "/usr/share/ace-connection-logger/home-assistant/ace-connection-logger.yaml",
+    ),
+    (
+        "-rwxr-xr-x",
+        "/usr/share/ace-connection-logger/mqtt/ace-mqtt",
+    ),
+    (
+        "-rw-r--r--",
+        "/usr/share/ace-connection-logger/mqtt/ace-mqtt.service",
+    ),
+    (
+        "-rw-r--r--",
+        "/usr/share/ace-connection-logger/prometheus/ace.alerts.yml",
+    ),
+    (
+        "-rw-r--r--",
+        "/usr/share/ace-connection-logger/prometheus/ace.rules.yml",
+    ),
+    (
+        "-rw-r--r--",
+        "/usr/share/ace-connection-logger/prometheus/ace.test.yml",
+    ),
+    (
+        "-rw-r--r--",
+        "/usr/share/ace-connection-logger/prometheus/prometheus.yml",
+    ),
+    ("-rwxr-xr-x", "/usr/share/ace-connection-logger/push/curl"),
     (
         "-rw-r--r--",
         "/usr/share/ace-connection-logger/sysctl.d/50-ace-connection-logger.conf",
@@ -635,6 +668,7 @@ const SCRIPTS: &[&str] = &[
     "packaging/kinds",
     "packaging/alerts",
     "packaging/mqtt/ace-mqtt",
+    "packaging/push",
     "packaging/debian/ace-connection-logger.postinst",
     "packaging/debian/ace-connection-logger.postrm",
     "tests/run",

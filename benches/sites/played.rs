@@ -12,6 +12,7 @@ use ace_connection_logger::dashboard::Dashboard;
 use ace_connection_logger::pure::model::{CheckResult, Host};
 use ace_connection_logger::pure::time::UtcMillis;
 use ace_connection_logger::push::Push;
+use ace_connection_logger::push::PushHistory;
 use ace_connection_logger::store::{Database, Writer};
 use serde_json::{Value, json};
 
@@ -130,7 +131,8 @@ impl PlayedSite {
             assert!(self.writer.handle().record(check), "too many wait");
         }
         if self.push.is_none() {
-            self.push = start_push(&self.config, &self.writer.handle()).expect("a thread");
+            self.push = start_push(&self.config, &self.writer.handle(), PushHistory::default())
+                .expect("a thread");
         }
     }
 }

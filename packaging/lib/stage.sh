@@ -13,7 +13,7 @@ stage() { # FOLDER BINARY TRIPLE
     stage_configuration "$root" system
     # Examples: none is in effect until the administrator names it in the configuration or copies it.
     install -d "$documents" "$root/usr/share/$name"
-    cp -r packaging/alerts packaging/sysctl.d "$root/usr/share/$name/"
+    cp -r packaging/{alerts,grafana,home-assistant,mqtt,prometheus,push,sysctl.d} "$root/usr/share/$name/"
     stage_documents "$documents"
     stage_notices "$documents" "$3"
     chmod -R u=rwX,go=rX "$documents" "$root/usr/share/$name"

@@ -18,6 +18,7 @@ mod nearest;
 mod outages;
 mod problem;
 mod push;
+mod push_files;
 mod scalar;
 mod scanner;
 mod section;
@@ -47,6 +48,7 @@ pub use hosts::{HostConfig, Role};
 pub use logging::LoggingConfig;
 pub use problem::{Problem, ProblemKind};
 pub use push::{PushConfig, PushFormat, PushUrl, PushWay};
+pub use push_files::read_token;
 
 /// The commented file with the values of [`Config::default`].
 pub const DEFAULT_TEXT: &str = include_str!("../../config.yaml");

@@ -1,16 +1,14 @@
 //! The section `push`: the engine that checks and events are sent to.
 
 use std::fmt;
-use std::fs::{self, Metadata};
-use std::io;
-use std::os::unix::fs::{MetadataExt, PermissionsExt};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use super::address::parse_address;
 use super::key::{Key, SectionKeys, Without};
 use super::kind::{Choice, List, Parse, Range, Text, Time, describe, parse_word};
 use super::problem::{ProblemKind, Problems, shorten};
+use super::push_files::{check_program, check_token};
 use super::section::Section;
 use super::yaml::{Content, Node};
 use crate::pure::address::HostAddress;
@@ -73,9 +71,11 @@ pub(super) const KEYS: SectionKeys = SectionKeys {
     ],
 };
 
-/// Label names that every series has, or that have a meaning of their own.
-const RESERVED: [&str; 8] = [
-    "host", "address", "family", "source", "cause", "state", "type", "time",
+/// Label names that series have, or that have a meaning of their own; and the fields of points: for
+/// some engines, such as QuestDB, tags and fields are columns of one table.
+const RESERVED: [&str; 19] = [
+    "host", "address", "family", "source", "cause", "state", "type", "time", "sent", "lost",
+    "rtt_min", "rtt_avg", "rtt_max", "id", "ongoing", "planned", "end_time", "duration", "notes",
 ];
 const MAX_LABELS: usize = 32;
 const MAX_LABEL_BYTES: usize = 256;
@@ -191,7 +191,14 @@ fn parse_url(text: &str) -> Result<PushUrl, String> {
             let (host, rest) = rest
                 .split_once(']')
                 .ok_or_else(|| format!("has a [ without a ], {FORM}"))?;
-            (host, rest.strip_prefix(':').unwrap_or(rest))
+            let port = match rest.is_empty() {
+                true => Some(""),
+                false => rest.strip_prefix(':'),
+            };
+            (
+                host,
+                port.ok_or_else(|| format!("has no : after the ], {FORM}"))?,
+            )
         }
         None => authority.split_once(':').unwrap_or((authority, "80")),
     };
@@ -355,46 +362,5 @@ fn check_files(problems: &mut Problems, section: &Section<'_>, config: &PushConf
         && let Err(wrong) = check_program(program)
     {
         section.add_of_file(problems, COMMAND.name, wrong);
-    }
-}
-
-fn check_token(path: &Path) -> Result<(), String> {
-    const OTHERS: u32 = 0o007;
-    let shown = path.display();
-    let found = fs::metadata(path).map_err(|error| match error.kind() {
-        io::ErrorKind::NotFound => format!("{shown}: there is no such file"),
-        _ => format!("{shown}: {error}"),
-    })?;
-    if !found.is_file() {
-        Err(format!("{shown} is not a file"))
-    } else if found.mode() & OTHERS != 0 {
-        Err(format!(
-            "{shown} can be read by every user of this machine: chmod o= {shown}"
-        ))
-    } else if found.len() == 0 {
-        Err(format!("{shown} is empty"))
-    } else {
-        Ok(())
-    }
-}
-
-/// Whether a program can be run, found as execvp(3) finds it.
-fn check_program(program: &str) -> Result<(), String> {
-    let is_executable =
-        |found: &Metadata| found.is_file() && found.permissions().mode() & 0o111 != 0;
-    if program.contains('/') {
-        return match fs::metadata(program) {
-            Ok(found) if is_executable(&found) => Ok(()),
-            Ok(_) => Err(format!("{program} cannot be executed: chmod +x {program}")),
-            Err(_) => Err(format!("{program}: there is no such program")),
-        };
-    }
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let is_there = std::env::split_paths(&path)
-        .any(|folder| fs::metadata(folder.join(program)).is_ok_and(|found| is_executable(&found)));
-    if is_there {
-        Ok(())
-    } else {
-        Err(format!("{program}: there is no such program in PATH"))
     }
 }

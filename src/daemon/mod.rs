@@ -20,7 +20,7 @@ use crate::net::{LinkWatch, TimestampSwitch};
 use crate::pinger::ProbeSettings;
 use crate::pure::check::ReadMode;
 use crate::pure::phrase::count;
-use crate::push::Push;
+use crate::push::{Push, PushHistory};
 use crate::store::{Database, Record, StoreSettings, Writer, WriterHandle};
 use crate::sys;
 use crate::systemd::Notifier;
@@ -122,6 +122,8 @@ struct Monitor {
     pingers: Pingers,
     alerts: Option<Alerts>,
     push: Option<Push>,
+    /// Of the last thread that ended.
+    push_history: PushHistory,
     dashboard: Option<Dashboard>,
     /// Keeps the kernel's timestamps switched on.
     _timestamps: TimestampSwitch,
@@ -158,7 +160,7 @@ impl Monitor {
         let mut pingers = Pingers::new(settings, writer.handle(), witness.handle());
         pingers.announce(&config.hosts);
         let alerts = start_alerts(&config, &writer.handle(), AlertHistory::default())?;
-        let push = start_push(&config, &writer.handle())?;
+        let push = start_push(&config, &writer.handle(), PushHistory::default())?;
         pingers.start(&config.hosts)?;
         log::info!(
             "monitoring {}; recording to {}",
@@ -175,6 +177,7 @@ impl Monitor {
             pingers,
             alerts,
             push,
+            push_history: PushHistory::default(),
             dashboard,
             _timestamps: timestamps,
             _links: links,
@@ -300,9 +303,10 @@ impl Monitor {
         }
         if new.push != old.push {
             if let Some(push) = self.push.take() {
-                push.stop();
+                self.push_history = push.stop();
             }
-            self.push = start_push(new, &writer).unwrap_or_else(|error| {
+            let history = self.push_history.clone();
+            self.push = start_push(new, &writer, history).unwrap_or_else(|error| {
                 log::error!("{error}");
                 None
             });
@@ -365,13 +369,17 @@ fn start_alerts(
 }
 
 /// `None` where nothing is to be sent.
-pub fn start_push(config: &Config, writer: &WriterHandle) -> Result<Option<Push>, DaemonError> {
+pub fn start_push(
+    config: &Config,
+    writer: &WriterHandle,
+    history: PushHistory,
+) -> Result<Option<Push>, DaemonError> {
     let Some(push) = config.push.clone() else {
         return Ok(None);
     };
     let store = writer.clone();
     let deliver = move |progress| store.note_pushed(progress);
-    Push::start(push, config.database.path.clone(), deliver)
+    Push::start(push, config.database.path.clone(), history, deliver)
         .map(Some)
         .map_err(DaemonError::starting("the thread of push"))
 }

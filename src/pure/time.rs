@@ -75,6 +75,29 @@ impl UtcMillis {
             t.second()
         )
     }
+
+    /// Reads what [`UtcMillis::http_date`] writes; the other two forms are obsolete.
+    pub fn from_http_date(text: &str) -> Option<UtcMillis> {
+        let mut words = text.split_once(", ")?.1.split(' ');
+        let (day, month, year) = (words.next()?, words.next()?, words.next()?);
+        let (clock, zone) = (words.next()?, words.next()?);
+        let (hour, rest) = clock.split_once(':')?;
+        let (minute, second) = rest.split_once(':')?;
+        const NAMES: [&str; 12] = [
+            "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
+        ];
+        let number = (1..).zip(NAMES).find(|(_, name)| *name == month)?.0;
+        let month = Month::try_from(number).ok()?;
+        let date = Date::from_calendar_date(year.parse().ok()?, month, day.parse().ok()?).ok()?;
+        let time = Time::from_hms(
+            hour.parse().ok()?,
+            minute.parse().ok()?,
+            second.parse().ok()?,
+        );
+        let at = PrimitiveDateTime::new(date, time.ok()?).assume_utc();
+        let is_whole = zone == "GMT" && words.next().is_none();
+        is_whole.then(|| UtcMillis(at.unix_timestamp().saturating_mul(1000)))
+    }
 }
 
 /// An hour of UTC, counted from 1970.
@@ -413,6 +436,27 @@ mod tests {
         // The example of RFC 9110, section 5.6.7.
         assert_eq!(date(784_111_777), "Sun, 06 Nov 1994 08:49:37 GMT");
         assert_eq!(date(1_772_323_200), "Sun, 01 Mar 2026 00:00:00 GMT");
+    }
+
+    #[test]
+    fn an_http_date_is_read_as_it_is_written() {
+        for seconds in [784_111_777, 1_772_323_200, 0, 4_102_444_799] {
+            let at = UtcMillis(seconds * 1000);
+            assert_eq!(UtcMillis::from_http_date(&at.http_date()), Some(at));
+        }
+        for text in [
+            "",
+            "30",
+            "Sunday, 06-Nov-94 08:49:37 GMT",
+            "Sun Nov  6 08:49:37 1994",
+            "Sun, 31 Feb 1994 08:49:37 GMT",
+            "Sun, 06 Nov 1994 24:49:37 GMT",
+            "Sun, 06 Nov 1994 08:49:37",
+            "Sun, 06 Nov 1994 08:49:37 CET",
+            "Sun, 06 Nov 1994 08:49:37 GMT x",
+        ] {
+            assert_eq!(UtcMillis::from_http_date(text), None, "{text}");
+        }
     }
 
     #[test]

@@ -117,8 +117,9 @@ fn quoted(value: &str) -> String {
 
 /// Milliseconds as seconds, exactly.
 fn seconds(ms: i64) -> String {
-    let (whole, rest) = (ms / 1000, ms % 1000);
-    format!("{whole}.{rest:03}")
+    let sign = if ms < 0 { "-" } else { "" };
+    let (whole, rest) = (ms.unsigned_abs() / 1000, ms.unsigned_abs() % 1000);
+    format!("{sign}{whole}.{rest:03}")
 }
 
 fn add_fields(check: &CheckToPush, to: &mut String) {

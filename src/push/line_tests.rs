@@ -152,3 +152,16 @@ fn an_event_is_a_line_at_its_beginning_with_what_is_known_of_it() {
         assert_eq!(line(host("a", "x"), &[("site", "s")], sample), expected);
     }
 }
+
+#[test]
+fn seconds_have_three_digits_behind_the_point_also_before_zero() {
+    for (ms, text) in [
+        (1_762_086_898_010, "1762086898.010"),
+        (7, "0.007"),
+        (0, "0.000"),
+        (-7, "-0.007"),
+        (-1500, "-1.500"),
+    ] {
+        assert_eq!(seconds(ms), text);
+    }
+}

@@ -24,6 +24,7 @@ use crate::stop::Stop;
 use crate::store::PushProgress;
 use sender::Sender;
 
+pub use sender::PushHistory;
 pub use status::{PushReason, PushStatus};
 
 /// SQLite uses some 20 kB; the rest is only address space.
@@ -32,19 +33,20 @@ const STACK_BYTES: usize = 256 * 1024;
 /// The running thread.
 pub struct Push {
     stop: Stop,
-    thread: JoinHandle<()>,
+    thread: JoinHandle<PushHistory>,
 }
 
 impl Push {
-    /// Starts sending. `deliver` gives what was achieved to the writer; `false` when the writer does
-    /// not accept it now.
+    /// Starts sending. `history` is that of the thread before, if there was one. `deliver` gives what
+    /// was achieved to the writer; `false` when the writer does not accept it now.
     pub fn start(
         config: PushConfig,
         database: PathBuf,
+        history: PushHistory,
         deliver: impl Fn(PushProgress) -> bool + Send + 'static,
     ) -> io::Result<Push> {
         let stop = Stop::new()?;
-        let sender = Sender::new(config, database, stop.clone(), deliver);
+        let sender = Sender::new(config, database, stop.clone(), history, deliver);
         let thread = thread::Builder::new()
             .name("push".into())
             .stack_size(STACK_BYTES)
@@ -53,8 +55,8 @@ impl Push {
     }
 
     /// Stops the thread within a second. What is being sent then is sent again later.
-    pub fn stop(self) {
+    pub fn stop(self) -> PushHistory {
         self.stop.raise();
-        let _ = self.thread.join();
+        self.thread.join().unwrap_or_default()
     }
 }

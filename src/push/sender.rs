@@ -54,6 +54,16 @@ pub struct Sender<D> {
     logged_at: Option<Monotonic>,
 }
 
+/// What the engine has, as far as the database may not say it yet. A thread with other labels goes on
+/// from it: else checks would be sent again with these.
+#[derive(Clone, Debug, Default)]
+pub struct PushHistory {
+    /// The hash of the engine.
+    engine: i64,
+    acknowledged: Acknowledged,
+    unreported: PushProgress,
+}
+
 /// How the sending of a batch ended.
 enum End {
     /// All of it was sent or skipped.
@@ -63,16 +73,27 @@ enum End {
 }
 
 impl<D: Fn(PushProgress) -> bool> Sender<D> {
-    pub fn new(config: PushConfig, database: PathBuf, stop: Stop, deliver: D) -> Sender<D> {
+    pub fn new(
+        config: PushConfig,
+        database: PathBuf,
+        stop: Stop,
+        history: PushHistory,
+        deliver: D,
+    ) -> Sender<D> {
+        let engine = engine_of(&config);
+        let history = match history.engine == engine {
+            true => history,
+            false => PushHistory::default(),
+        };
         Sender {
-            engine: engine_of(&config),
+            engine,
             announced_at: None,
             config,
             database,
             deliver,
             stop,
-            acknowledged: Acknowledged::default(),
-            unreported: PushProgress::default(),
+            acknowledged: history.acknowledged,
+            unreported: history.unreported,
             failure: None,
             failures: 0,
             cannot_read: false,
@@ -82,11 +103,16 @@ impl<D: Fn(PushProgress) -> bool> Sender<D> {
         }
     }
 
-    pub fn run(mut self) {
+    pub fn run(mut self) -> PushHistory {
         while !self.stop.is_raised() {
             let wait = self.step();
             self.report();
             self.stop.wait_until(sys::monotonic().after(wait));
+        }
+        PushHistory {
+            engine: self.engine,
+            acknowledged: self.acknowledged,
+            unreported: self.unreported,
         }
     }
 

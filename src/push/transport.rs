@@ -1,16 +1,12 @@
 //! Gives a batch to the engine, by HTTP or by the user's command, and judges the answer.
 
-use std::fs::OpenOptions;
-use std::io::Read;
-use std::path::Path;
 use std::process::ExitStatus;
 use std::time::Duration;
 
-use super::http::{self, HttpError, Reply, Request, one_line};
+use super::http::{self, HttpError, Reply, Request};
 use crate::command::{Capture, CommandEnd, CommandInput, run_command};
-use crate::config::{PushConfig, PushFormat, PushUrl, PushWay};
+use crate::config::{PushConfig, PushFormat, PushUrl, PushWay, read_token};
 use crate::stop::Stop;
-use crate::sys;
 
 /// What became of a part of a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -58,7 +54,6 @@ impl Words {
 
 /// How a command says that the engine refuses the content of the batch: EX_DATAERR of sysexits(3).
 const EXIT_REFUSED: i32 = 65;
-const MAX_TOKEN_BYTES: u64 = 8192;
 
 /// The name of the engine in messages.
 pub fn name_of(way: &PushWay) -> String {
@@ -91,16 +86,21 @@ fn send_by_http(
             ("X-Prometheus-Remote-Write-Version", "0.1.0".to_owned()),
         ],
     };
-    if let Some(path) = &config.token_file {
-        match read_token(path) {
-            Ok(token) => headers.push(("Authorization", authorization(&token, config.format))),
-            Err(wrong) => return Answer::Misconfigured(Words::of_text(wrong)),
+    let token = match config.token_file.as_deref().map(read_token).transpose() {
+        Ok(token) => token.unwrap_or_default(),
+        Err(wrong) => {
+            let words = Words::of_text(format!("push.token_file: {wrong}"));
+            return Answer::Misconfigured(words);
         }
+    };
+    if !token.is_empty() {
+        headers.push(("Authorization", authorization(&token, config.format)));
     }
     let request = Request {
         url,
         headers: &headers,
         body,
+        secrets: &secrets_of(url, &token),
     };
     match http::post(&request, config.timeout, stop) {
         Ok(reply) => judge(&reply, samples),
@@ -109,25 +109,13 @@ fn send_by_http(
     }
 }
 
-/// The only line of a file.
-fn read_token(path: &Path) -> Result<String, String> {
-    let shown = path.display();
-    let failed = |error| format!("push.token_file: {shown}: {error}");
-    let file = sys::open_file(path, OpenOptions::new().read(true)).map_err(failed)?;
-    let mut text = String::new();
-    file.take(MAX_TOKEN_BYTES)
-        .read_to_string(&mut text)
-        .map_err(failed)?;
-    let token = text.trim();
-    if token.is_empty() {
-        Err(format!("push.token_file: {shown} is empty"))
-    } else if token.bytes().all(|byte| matches!(byte, 0x20..=0x7e)) {
-        Ok(token.to_owned())
-    } else {
-        Err(format!(
-            "push.token_file: {shown} has more than one line, or other characters than ASCII"
-        ))
-    }
+/// What the engine's answer must not bring into a message: the token, and the part of the address that
+/// is not shown.
+fn secrets_of<'a>(url: &'a PushUrl, token: &'a str) -> Vec<&'a str> {
+    let query = url.target.split_once('?').map(|(_, query)| query);
+    let after_scheme = token.split_once(' ').map(|(_, credentials)| credentials);
+    let all = [query, Some(token), after_scheme].into_iter().flatten();
+    all.map(str::trim).filter(|text| !text.is_empty()).collect()
 }
 
 /// A token that names its scheme, such as `Basic dXNlcjpwYXNz`, is sent as it is.
@@ -150,11 +138,16 @@ pub fn judge(reply: &Reply, samples: usize) -> Answer {
             .to_owned(),
         output: reply.words.clone(),
     };
-    // Prometheus 2.42 answers 500 to what is too old.
-    if let (400 | 422 | 500, Some(bound)) = (reply.status, too_old(&reply.words)) {
+    // Prometheus 2.42 answers 500 to what is too old, Thanos 409.
+    if let (400 | 409 | 422 | 500, Some(bound)) = (reply.status, too_old(&reply.words)) {
         return Answer::TooOld(words, bound);
     }
     match reply.status {
+        // Of another server, or of a network that asks for a login.
+        200..=299 if reply.is_page => Answer::Misconfigured(Words {
+            text: format!("{}, with a web page: this is no engine", words.text),
+            ..words
+        }),
         200..=299 => Answer::Accepted,
         400 | 413 | 422 => match dropped(&reply.words, samples) {
             Some(dropped) => Answer::Partly(dropped, words),
@@ -165,14 +158,17 @@ pub fn judge(reply: &Reply, samples: usize) -> Answer {
     }
 }
 
-/// By the words of Prometheus. What a series has already is among this, where the engine takes
+/// By the words of Prometheus, which Thanos repeats, and the names of Mimir's errors. What a series has already is among this, where the engine takes
 /// samples only in order.
 fn too_old(words: &str) -> Option<Bound> {
-    const BOUNDS: [(&str, Bound); 4] = [
+    const BOUNDS: [(&str, Bound); 7] = [
         ("out of bounds", Bound::AllSeries),
         ("too old sample", Bound::AllSeries),
         ("out of order sample", Bound::OneSeries),
         ("duplicate sample", Bound::OneSeries),
+        ("err-mimir-sample-timestamp-too-old", Bound::AllSeries),
+        ("err-mimir-sample-out-of-order", Bound::OneSeries),
+        ("err-mimir-sample-duplicate-timestamp", Bound::OneSeries),
     ];
     let found = BOUNDS.iter().find(|(text, _)| words.contains(text));
     found.map(|(_, bound)| *bound)
@@ -196,13 +192,12 @@ fn send_by_command(config: &PushConfig, words: &[String], body: &[u8], stop: &St
         bytes: body,
         environment: &[],
     };
-    let program = words.first().map_or("", String::as_str);
     let run = match run_command(words, given, config.timeout, stop, Capture::Stderr) {
         Ok(run) => run,
-        Err(error) => return Answer::Misconfigured(Words::of_text(format!("{program}: {error}"))),
+        Err(error) => return Answer::Misconfigured(Words::of_text(error.to_string())),
     };
     let said = Words {
-        text: one_line(&format!("{program}: {}", run.end_text()), 200),
+        text: run.end_text(),
         output: run.last_line(),
     };
     match run.end {
@@ -291,8 +286,44 @@ mod tests {
                 reason: reason.into(),
                 retry_after,
                 words: words.into(),
+                ..Reply::default()
             };
             assert_eq!(judge(&reply, 3), expected, "{status} {words}");
+        }
+        let page = Reply {
+            status: 200,
+            reason: "OK".into(),
+            is_page: true,
+            ..Reply::default()
+        };
+        let words = said("200 OK, with a web page: this is no engine", "");
+        assert_eq!(judge(&page, 3), Answer::Misconfigured(words));
+        for (status, words, bound) in [
+            (400, "out of bounds", Some(Bound::AllSeries)),
+            (500, "too old sample", Some(Bound::AllSeries)),
+            (
+                409,
+                "store locally for endpoint a:1: add 1 samples: out of order sample",
+                Some(Bound::OneSeries),
+            ),
+            (
+                400,
+                "its timestamp is too old (err-mimir-sample-timestamp-too-old). The",
+                Some(Bound::AllSeries),
+            ),
+            (409, "conflict", None),
+            (503, "too old sample", None),
+        ] {
+            let reply = Reply {
+                status,
+                words: words.into(),
+                ..Reply::default()
+            };
+            let found = match judge(&reply, 3) {
+                Answer::TooOld(_, bound) => Some(bound),
+                _ => None,
+            };
+            assert_eq!(found, bound, "{status} {words}");
         }
         // That all are of a wrong type is no fault of the checks.
         assert_eq!(dropped(conflict, 2), None);

@@ -27,6 +27,8 @@ pub enum Behaviour {
     RefuseMoreThan(usize),
     /// Reads it and does not answer.
     Hang(Duration),
+    /// Answers with this, stores nothing, and leaves the connection open for a while.
+    AnswerAndStay(&'static str, Duration),
     /// Closes after so many bytes of the request.
     CloseAfter(usize),
     /// Stores it and closes without an answer.
@@ -176,6 +178,12 @@ fn serve(mut stream: TcpStream, state: &Mutex<State>) -> std::io::Result<()> {
             "HTTP/1.1 413 Request Entity Too Large\r\nContent-Length: 0\r\n\r\n"
         }
         Behaviour::Answer(answer) => answer,
+        Behaviour::AnswerAndStay(answer, time) => {
+            drop(held);
+            stream.write_all(answer.as_bytes())?;
+            thread::sleep(time);
+            return Ok(());
+        }
         Behaviour::Hang(time) => {
             drop(held);
             thread::sleep(time);

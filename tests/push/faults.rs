@@ -42,6 +42,12 @@ fn after_any_misbehaviour_the_engine_holds_what_the_database_holds() {
             )],
         ),
         (
+            "the page of another server",
+            vec![Behaviour::Answer(
+                "HTTP/1.1 200 OK\r\nContent-Type: text/html; charset=utf-8\r\n\r\n<html>",
+            )],
+        ),
+        (
             "401",
             vec![Behaviour::Answer(
                 "HTTP/1.1 401 x\r\nContent-Length: 999999999999\r\n\r\nno",
@@ -163,6 +169,20 @@ fn a_batch_that_is_too_large_is_sent_in_parts() {
 }
 
 #[test]
+fn a_reply_in_chunks_ends_with_the_last_one_though_the_connection_stays_open() {
+    const FAILED: &str =
+        "HTTP/1.1 500 Oops\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nno\r\n0\r\n\r\n";
+    let (engine, site) = (Engine::start(), Site::new(1, 50));
+    let stay = Behaviour::AnswerAndStay(FAILED, Duration::from_secs(60));
+    engine.behave([stay.clone(), stay]);
+    let section = format!("{{url: '{}', batch_seconds: 1}}", engine.url());
+    let began = Instant::now();
+    site.send_all(&section);
+    assert!(began.elapsed() < Duration::from_secs(20));
+    site.expect_same(&engine);
+}
+
+#[test]
 fn an_engine_that_refuses_everything_skips_nothing() {
     for (hosts, count) in [(1, 1), (2, 300)] {
         let (engine, site) = (Engine::start(), Site::new(hosts, count));
@@ -199,12 +219,23 @@ fn what_is_too_old_for_the_engine_does_not_hold_up_the_rest() {
 fn a_token_is_sent_and_told_to_nobody() {
     let (engine, site) = (Engine::start(), Site::new(1, 5));
     let token = site.folder.write("token", "s3cret\n");
-    engine.behave([Behaviour::Answer("HTTP/1.1 403 Forbidden\r\n\r\n")]);
+    engine.always(Behaviour::Answer(
+        "HTTP/1.1 403 s3cret\r\n\r\nno Token s3cret for /write?db=ace&p=geheim",
+    ));
     let section = format!(
         "{{url: '{}&p=geheim', batch_seconds: 1, token_file: '{}'}}",
         engine.url(),
         token.display()
     );
+    site.send_until(&section, "the failure", |site| {
+        site.state().failure.is_some()
+    });
+    let failure = site.state().failure.expect("a failure");
+    assert_eq!(
+        (failure.text.as_str(), failure.output.as_str()),
+        ("403 ***", "no Token *** for /write?***")
+    );
+    engine.always(Behaviour::Accept);
     site.send_all(&section);
     assert!(
         engine

@@ -20,7 +20,7 @@ use ace_connection_logger::config::{self, PushConfig};
 use ace_connection_logger::pure::model::{AlertKinds, CheckResult, Host, LocalFault, Outcome};
 use ace_connection_logger::pure::outage::OutageRules;
 use ace_connection_logger::pure::time::UtcMillis;
-use ace_connection_logger::push::Push;
+use ace_connection_logger::push::{Push, PushHistory};
 use ace_connection_logger::store::{
     Database, PushState, Reader, RunState, StoreSettings, Unpushed, Writer,
 };
@@ -151,7 +151,13 @@ impl Site {
     fn send_until(&self, section: &str, what: &str, mut is_true: impl FnMut(&Site) -> bool) {
         let handle = self.writer().handle();
         let deliver = move |progress| handle.note_pushed(progress);
-        let push = Push::start(push_config(section), self.path(), deliver).expect("a thread");
+        let push = Push::start(
+            push_config(section),
+            self.path(),
+            PushHistory::default(),
+            deliver,
+        )
+        .expect("a thread");
         let deadline = Instant::now() + Duration::from_secs(60);
         while !is_true(self) {
             assert!(

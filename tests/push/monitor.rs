@@ -3,7 +3,7 @@
 use std::net::{SocketAddr, TcpListener};
 use std::process::Command;
 
-use super::engine::Behaviour;
+use super::engine::{self, Behaviour, Points};
 use super::kills::MONITOR;
 use super::*;
 use common::{bin, monitor, run};
@@ -82,6 +82,50 @@ fn sighup_begins_changes_and_ends_the_sending() {
         "checks were recorded after the end"
     );
     assert!(held.keys().all(|key| database.contains_key(key)));
+}
+
+#[test]
+fn other_labels_are_those_of_later_checks_and_no_check_is_sent_twice() {
+    let engine = Engine::start();
+    // What was sent is recorded with the next results, long after it.
+    let config = MONITOR.replace("flush_seconds: 0.2", "flush_seconds: 2");
+    let section = |site: &str| {
+        let url = engine.url();
+        format!("{config}push: {{url: '{url}', batch_seconds: 0.1, labels: {{site: {site}}}}}\n")
+    };
+    let mut monitor = monitor::Monitor::start(&section("a"));
+    let held = |site: &str| {
+        let is_of = |key: &&engine::Key| key.1.get("site").is_some_and(|value| value == site);
+        engine.points().keys().filter(is_of).count()
+    };
+    monitor.wait_for("checks of a", |_| held("a") > 0);
+    for (site, config) in [
+        ("b", section("b")),
+        ("", config.clone()),
+        ("c", section("c")),
+    ] {
+        monitor.folder.write("config.yaml", &config);
+        monitor.signal("HUP");
+        if site.is_empty() {
+            monitor.wait_for("the reload", |monitor| {
+                monitor.log().matches("configuration reloaded").count() >= 2
+            });
+        } else {
+            monitor.wait_for("more checks", |_| held(site) > 0);
+        }
+    }
+    assert_eq!(monitor.stop("TERM").0, Some(0), "{}", monitor.log());
+    let mut points = engine.points();
+    let all = points.len();
+    let without_site = |mut key: engine::Key| {
+        key.1.remove("site");
+        key
+    };
+    let single: Points = std::mem::take(&mut points)
+        .into_iter()
+        .map(|(key, fields)| (without_site(key), fields))
+        .collect();
+    assert_eq!(single.len(), all, "checks were sent with two labels");
 }
 
 #[test]

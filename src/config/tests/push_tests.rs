@@ -33,6 +33,10 @@ fn a_mistake_in_push_has_a_message_that_says_what_to_write() {
             "push.url: has a [ without a ], write http://HOST:PORT/PATH; nothing is sent",
         ),
         (
+            "url: 'http://[::1]8086/'",
+            "push.url: has no : after the ], write http://HOST:PORT/PATH; nothing is sent",
+        ),
+        (
             "url: 'http://x/a b'",
             "push.url: has a # or a character that is to be written as %XX in its path; nothing is sent",
         ),
@@ -83,6 +87,10 @@ fn a_mistake_in_push_has_a_message_that_says_what_to_write() {
         (
             "url: 'http://x/', labels: {__x: c}",
             "push.labels.__x: is a label that the series have for themselves; left out",
+        ),
+        (
+            "url: 'http://x/', labels: {rtt_avg: b}",
+            "push.labels.rtt_avg: is a label that the series have for themselves; left out",
         ),
         (
             "url: 'http://x/', labels: {a: }",
@@ -174,7 +182,10 @@ fn files_that_are_not_as_they_must_be_are_a_problem_but_do_not_stop_the_monitor(
     };
     file("open", "t", 0o644);
     file("empty", "", 0o600);
-    file("right", "t", 0o640);
+    file("right", "t\r\n", 0o640);
+    file("blank", " \n", 0o600);
+    file("two", "t\nu\n", 0o600);
+    file("long", &"t".repeat(9000), 0o600);
     file("program", "#!/bin/sh\n", 0o644);
     let url = "url: 'http://x/'";
     for (section, expected) in [
@@ -197,6 +208,28 @@ fn files_that_are_not_as_they_must_be_are_a_problem_but_do_not_stop_the_monitor(
             Some(format!("{shown} is not a file")),
         ),
         (format!("{url}, token_file: {shown}/right"), None),
+        (
+            format!("{url}, token_file: {shown}/blank"),
+            Some(format!("{shown}/blank is empty")),
+        ),
+        (
+            format!("{url}, token_file: {shown}/two"),
+            Some(format!(
+                "{shown}/two has more than one line, or other characters than ASCII"
+            )),
+        ),
+        (
+            format!("{url}, token_file: {shown}/long"),
+            Some(format!("{shown}/long has more than 8192 bytes")),
+        ),
+        (
+            "command: ['', x]".to_owned(),
+            Some("its first word, the program, is empty".to_owned()),
+        ),
+        (
+            format!("command: ['{shown}']"),
+            Some(format!("{shown} is not a file")),
+        ),
         (
             format!("command: [{shown}/program]"),
             Some(format!(
