@@ -78,6 +78,28 @@ impl Clocks {
         self.part(at).ahead
     }
 
+    /// From when the wall clock was last right before `at` until it is right again it was wrong by these
+    /// and by nothing: the largest difference between two of them that is below `limit`.
+    pub fn difference_below(&self, at: i64, limit: i64) -> i64 {
+        let index = self.parts.partition_point(|part| part.from <= at);
+        let (before, after) = self.parts.split_at(index);
+        let is_wrong = |part: &&ClockPart| part.ahead != 0;
+        let mut wrong: Vec<i64> = before
+            .iter()
+            .rev()
+            .take_while(is_wrong)
+            .map(|part| part.ahead)
+            .collect();
+        if wrong.is_empty() {
+            return 0;
+        }
+        wrong.extend(after.iter().take_while(is_wrong).map(|part| part.ahead));
+        wrong.push(0);
+        wrong.sort_unstable();
+        let differences = wrong.windows(2).map(|pair| pair[1] - pair[0]);
+        differences.filter(|by| *by < limit).max().unwrap_or(0)
+    }
+
     /// The instant of which the record should have this time, in milliseconds since 1970: a clock that
     /// was set is corrected, one that is slewed is not.
     pub fn instant_of(&self, recorded_ms: i64) -> i64 {

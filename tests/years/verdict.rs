@@ -410,22 +410,23 @@ impl Judge<'_> {
     }
 
     /// By how much a check may be dated too early and too late since its clock was wrong and nothing
-    /// could tell: it was wrong by less than a step, or it was ahead until the power was cut, and for
-    /// longer than it was ahead there was no power.
+    /// could tell: it was ahead at the last check before the power was cut, and until there was power
+    /// again it was longer than it was ahead; or it showed times that differ by less than a step, which
+    /// count as one.
     fn not_noticed(&self, run: &Run, made: i64) -> [i64; 2] {
         let clocks = &self.played.world.clocks;
         let ahead = clocks.ahead(made);
         let next = self.played.runs.iter().find(|next| next.start >= run.end);
+        let unwritten = run.unwritten_since.unwrap_or(i64::MAX);
+        let checks = run.checks.iter().flatten().copied();
+        let last = checks.filter(|at| *at < unwritten).max().unwrap_or(made);
         let is_hidden = next.is_some_and(|next| {
-            (1..next.start - run.end).contains(&ahead)
-                && clocks.ahead(run.end) == ahead
+            (1..next.start - last).contains(&ahead)
+                && clocks.ahead(last) == ahead
                 && clocks.boot(next.start) != clocks.boot(run.end)
         });
-        if ahead.abs() < MIN_STEP_MS * MS || is_hidden {
-            [(-ahead).max(0), ahead.max(0)]
-        } else {
-            [0, 0]
-        }
+        let alike = clocks.difference_below(made, MIN_STEP_MS * MS);
+        [alike, if is_hidden { ahead } else { alike }]
     }
 
     /// What `/metrics` counts when the next run begins is what the rows have.

@@ -8,11 +8,18 @@ use crate::pure::time::UtcMillis;
 /// What the run before, since the same boot, made of the clock with which a run begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClockBefore {
-    /// By so much the clock is behind the times which that run recorded.
+    /// By so much the clock was behind the times which that run recorded.
     pub behind_ms: i64,
     pub doubt: Option<Why>,
-    /// Whether it was set back since that run ended, and not before.
-    pub is_set_since: bool,
+    /// By how much it was set since: nothing, or a step.
+    pub step_ms: i64,
+}
+
+impl ClockBefore {
+    /// By how much the clock was set back since that run ended, if it was.
+    pub fn set_back_ms(&self) -> Option<i64> {
+        (self.step_ms < 0).then(|| self.step_ms.saturating_neg())
+    }
 }
 
 impl RunClock {
@@ -26,8 +33,9 @@ impl RunClock {
         is_synchronised: bool,
     ) -> RunClock {
         let alone = RunClock::start(now, newest, is_synchronised);
-        let behind_ms = before.behind_ms;
-        let is_known = if before.is_set_since {
+        let behind_ms = before.behind_ms.saturating_sub(before.step_ms);
+        let is_set_since = before.behind_ms == 0;
+        let is_known = if is_set_since {
             alone.is_behind_record
         } else {
             behind_ms >= MIN_STEP_MS
@@ -35,7 +43,7 @@ impl RunClock {
         if !is_known || behind_ms < alone.dated_ms {
             return alone;
         }
-        let is_behind_record = before.is_set_since || before.doubt == Some(Why::Behind);
+        let is_behind_record = is_set_since || before.doubt == Some(Why::Behind);
         let mut clock = RunClock {
             started: now.plus(behind_ms),
             dated_ms: behind_ms,
@@ -67,41 +75,42 @@ mod tests {
 
     #[test]
     fn a_run_goes_on_dating_as_the_one_before_it_in_the_same_boot() {
-        let before = |behind: i64, doubt, is_set_since| ClockBefore {
+        let before = |behind: i64, doubt, step: i64| ClockBefore {
             behind_ms: behind * 1000,
             doubt,
-            is_set_since,
+            step_ms: step * 1000,
         };
         // The record ends at 0, by right times; this run begins at 40, and the clock is 190 behind.
         let newest = Some(just_before(0));
         let start = |before| RunClock::start_after(&before, at(-150), newest, false);
         for (earlier, dated, doubt, what) in [
-            (before(190, None, false), 40, None, "it was set back"),
+            (before(190, None, 0), 40, None, "it was set back"),
             (
-                before(190, Some(Why::Unsynchronised), false),
+                before(190, Some(Why::Unsynchronised), 0),
                 40,
                 Some(Why::Unsynchronised),
                 "of a doubted run too",
             ),
             (
-                before(190, Some(Why::Behind), false),
+                before(190, Some(Why::Behind), 0),
                 40,
                 Some(Why::Behind),
                 "it never was right",
             ),
             (
-                before(190, None, true),
+                before(0, None, -190),
                 40,
                 Some(Why::Behind),
                 "it was set back in between",
             ),
+            (before(150, None, -40), 40, None, "it was set back twice"),
             (
-                before(10, None, false),
+                before(10, None, 0),
                 0,
                 Some(Why::Behind),
                 "not before what is on record",
             ),
-            (before(0, None, true), 0, Some(Why::Behind), "nothing known"),
+            (before(0, None, -5), 0, Some(Why::Behind), "not by enough"),
         ] {
             let clock = start(earlier);
             assert_eq!(clock.dated(at(-150)), at(dated), "{what}");
@@ -111,14 +120,14 @@ mod tests {
                 "{what}"
             );
         }
-        let mut clock = start(before(190, None, false));
+        let mut clock = start(before(190, None, 0));
         assert_eq!(clock.step(&step(20, 160), YOUNG), [], "a part of it");
         assert_eq!(clock.dated(at(20)), at(50));
         assert_eq!(clock.step(&step(60, 30), YOUNG), [], "it is right again");
         assert_eq!((clock.behind_ms(), clock.doubt()), (0, None));
-        let mut clock = start(before(190, None, false));
+        let mut clock = start(before(190, None, 0));
         assert_eq!(clock.step(&step(100, 240), YOUNG), skip(50, 50));
-        let mut clock = start(before(190, Some(Why::Behind), false));
+        let mut clock = start(before(190, Some(Why::Behind), 0));
         assert_eq!(clock.step(&step(20, 160), YOUNG), [], "a part of it");
         assert_eq!(
             clock.step(&step(160, 130), YOUNG),
@@ -126,7 +135,7 @@ mod tests {
         );
         // The record ends long before the clock, which was set back in a longer pause, or before it.
         let late = |before| RunClock::start_after(&before, at(500), newest, true);
-        assert_eq!(late(before(190, None, true)).dated(at(500)), at(500));
-        assert_eq!(late(before(190, None, false)).dated(at(500)), at(690));
+        assert_eq!(late(before(0, None, -190)).dated(at(500)), at(500));
+        assert_eq!(late(before(190, None, 0)).dated(at(500)), at(690));
     }
 }

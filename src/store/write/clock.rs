@@ -3,6 +3,7 @@
 //! notices and gaps. What an earlier run recorded stays, unless that run had set its clock ahead.
 
 use super::ledger;
+use crate::clock::Clock;
 use crate::pure::model::{HostId, Interruption, InterruptionKind};
 use crate::pure::run_clock::{ClockStep, Correction, MAX_DRIFT_MS, MIN_STEP_MS, Why, max_drift_ms};
 use crate::pure::time::{LATEST_MS, UtcMillis, parse_instant};
@@ -126,6 +127,7 @@ struct Step {
 /// how many checks.
 pub fn take_back_lead(
     connection: &Connection,
+    clock: &dyn Clock,
     now: UtcMillis,
     back_ms: Option<i64>,
     run: Option<i64>,
@@ -137,7 +139,7 @@ pub fn take_back_lead(
     let newest = newest_on_record(connection, own)?.unwrap_or(now);
     let mut until = newest;
     let mut moved = 0;
-    let steps = last_steps(connection, run)?;
+    let steps = last_steps(connection, clock, run)?;
     let taken_back = back_ms.map_or(&[][..], |back_ms| steps_taken_back(&steps, now, back_ms));
     let ahead = if taken_back.is_empty() {
         steps_ahead(&steps, now, newest)
@@ -164,10 +166,14 @@ pub fn take_back_lead(
 /// The steps ahead of the last run that saw some, apart from the present one, that no time service has
 /// confirmed, the last one first: the times that the record skips, and by how much the whole run was moved,
 /// which is by how much its clock was set until then.
-fn last_steps(connection: &Connection, run: Option<i64>) -> rusqlite::Result<Vec<Step>> {
+fn last_steps(
+    connection: &Connection,
+    clock: &dyn Clock,
+    run: Option<i64>,
+) -> rusqlite::Result<Vec<Step>> {
     const STEPS: &str = "with last as (
           select r.id, cast(r.started_at as integer) as started_at,
-                 r.boot_id is (select boot_id from monitor_run where id = ?1) and r.boot_id is not null
+                 r.boot_id is ?7 and r.boot_id is not null
                  and (select total(step_ms) from clock_step where run_id = ?1) between 1 - ?6 and ?6 - 1 as is_of_same_clock
             from clock_step c join monitor_run r on r.id = c.run_id where c.run_id is not ?1 order by c.id desc limit 1)
         select cast(i.ended_at as integer), i.ended_at - i.started_at, 0, l.started_at, l.is_of_same_clock
@@ -185,7 +191,8 @@ fn last_steps(connection: &Connection, run: Option<i64>) -> rusqlite::Result<Vec
         CONFIRMED,
         Why::Unsynchronised.as_str(),
         LATEST_MS,
-        MIN_STEP_MS
+        MIN_STEP_MS,
+        clock.boot_id()
     ];
     connection.prepare(STEPS)?.read_all(values, |row| {
         Ok(Step {

@@ -21,7 +21,7 @@ use super::{ledger, runs, surroundings};
 use crate::clock::{Clock, SystemClock};
 use crate::pure::model::{AlertKinds, CheckResult};
 use crate::pure::outage::OutageRules;
-use crate::pure::run_clock::{ClockStep, Correction, RunClock};
+use crate::pure::run_clock::{ClockBefore, ClockStep, Correction, RunClock};
 use crate::pure::scene::Scene;
 use crate::pure::time::UtcMillis;
 use crate::store::connection::prepare;
@@ -64,8 +64,9 @@ pub struct Database {
     pub run_clock: RunClock,
     outage_rules: OutageRules,
     pending_notices: PendingNotices,
-    /// Whether an event began or ended, or a notice was sent, since [`Database::take_new_events`].
-    has_new_events: bool,
+    /// Whether an event began or ended, a notice was sent, or times were corrected, since
+    /// [`Database::take_urgent`].
+    has_urgent: bool,
     pub(super) totals: Totals,
     /// A sentence about damage and the file that was set aside, until its notice is written.
     damage: Option<(String, Option<PathBuf>)>,
@@ -162,7 +163,7 @@ impl Database {
             run_clock: RunClock::start(UtcMillis(i64::MAX), None, true),
             outage_rules: OutageRules::default(),
             pending_notices: PendingNotices::default(),
-            has_new_events: false,
+            has_urgent: false,
             totals: Totals::default(),
             damage: None,
             pushed: PushProgress::default(),
@@ -213,7 +214,10 @@ impl Database {
             runs::correct_before(&transaction, &*clock, now)?;
             let mut newest = clock::newest_on_record(&transaction, None)?;
             let mut before = runs::clock_before(&transaction, &*clock, now)?;
-            if newest > Some(now) && clock::take_back_lead(&transaction, now, None, None)? > 0 {
+            let back_ms = before.as_ref().and_then(ClockBefore::set_back_ms);
+            if (newest > Some(now) || back_ms.is_some())
+                && clock::take_back_lead(&transaction, &*clock, now, back_ms, None)? > 0
+            {
                 newest = clock::newest_on_record(&transaction, None)?;
                 before = None;
             }
@@ -241,11 +245,12 @@ impl Database {
     /// theirs had been set ahead, moves back.
     pub fn take_back_lead(&mut self, step: &ClockStep) -> Result<(), StoreError> {
         let (run_id, started) = (self.run_id, self.run_clock.started());
+        let clock = Arc::clone(&self.clock);
         let mut write = || -> rusqlite::Result<Option<UtcMillis>> {
             let transaction = self
                 .connection
                 .transaction_with_behavior(TransactionBehavior::Immediate)?;
-            clock::take_back_lead(&transaction, step.now, Some(-step.step_ms), run_id)?;
+            clock::take_back_lead(&transaction, &*clock, step.now, Some(-step.step_ms), run_id)?;
             let newest = clock::newest_on_record(&transaction, Some(started))?;
             self.totals.store_all(&transaction)?;
             transaction.commit()?;
@@ -254,6 +259,7 @@ impl Database {
         };
         let newest = write().map_err(|cause| self.failed("writing", cause))?;
         self.run_clock.set_newest_before(newest);
+        self.has_urgent = true;
         Ok(())
     }
 
@@ -389,7 +395,7 @@ impl Database {
         self.damage = None;
         self.pushed = PushProgress::default();
         self.pending_notices.note(has_notices);
-        self.has_new_events |= has_events;
+        self.has_urgent |= has_events;
         Ok(log_lines)
     }
 
@@ -416,7 +422,9 @@ impl Database {
             self.totals.note_stored();
             Ok(moved)
         };
-        write().map_err(|cause| self.failed("writing", cause))
+        let moved = write().map_err(|cause| self.failed("writing", cause))?;
+        self.has_urgent = true;
+        Ok(moved)
     }
 
     /// Notes for the monitor, which is another process, that a user views the newest results.
@@ -522,9 +530,10 @@ impl Database {
         }
     }
 
-    /// Whether an event began or ended, or a notice was sent, since the last call.
-    pub fn take_new_events(&mut self) -> bool {
-        std::mem::take(&mut self.has_new_events)
+    /// Whether something was committed since the last call that must soon be safe from a power cut: an event
+    /// that began or ended, a sent notice, corrected times.
+    pub fn take_urgent(&mut self) -> bool {
+        std::mem::take(&mut self.has_urgent)
     }
 
     /// Has it written with the next records.

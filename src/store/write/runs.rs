@@ -91,8 +91,7 @@ pub fn correct_before(
     Ok(())
 }
 
-/// What the last run made of the clock, if the machine has not booted since. A clock that was set since
-/// is behind that run's record by that much more or less.
+/// What the last run made of the clock, if the machine has not booted since.
 pub fn clock_before(
     connection: &Connection,
     clock: &dyn Clock,
@@ -112,16 +111,11 @@ pub fn clock_before(
         return Ok(None);
     };
     let step_ms = clock_offset(clock, now).saturating_sub(offset_ms);
-    // Less is how a time service adjusts a clock.
-    let set_ms = if step_ms.saturating_abs() < MIN_STEP_MS {
-        0
-    } else {
-        step_ms
-    };
+    let is_step = step_ms.saturating_abs() >= MIN_STEP_MS;
     Ok(Some(ClockBefore {
-        behind_ms: behind_ms.saturating_sub(set_ms),
+        behind_ms,
         doubt: doubt.as_deref().and_then(Why::of),
-        is_set_since: behind_ms == 0,
+        step_ms: if is_step { step_ms } else { 0 },
     }))
 }
 

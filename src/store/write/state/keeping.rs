@@ -99,7 +99,7 @@ impl WriterState {
         let due = self
             .unsynced_since
             .map(|since| since.after(flush).min(self.last_sync.after(flush)));
-        if self.database.take_new_events() || due.is_some_and(|due| due <= now) {
+        if self.database.take_urgent() || due.is_some_and(|due| due <= now) {
             self.sync(now);
         } else if let Some(since) = self.unsynced_since {
             self.flush_at = self.flush_at.min(since.after(flush));
