@@ -158,8 +158,8 @@ pub fn judge(reply: &Reply, samples: usize) -> Answer {
     }
 }
 
-/// By the words of Prometheus, which Thanos repeats, and the names of Mimir's errors. What a series has already is among this, where the engine takes
-/// samples only in order.
+/// By the words of Prometheus, which Thanos repeats, and the names of Mimir's errors. What a series has
+/// already is among this, where the engine takes samples only in order.
 fn too_old(words: &str) -> Option<Bound> {
     const BOUNDS: [(&str, Bound); 7] = [
         ("out of bounds", Bound::AllSeries),
