@@ -66,6 +66,12 @@ impl ChangeKind {
             ChangeKind::Loss => "loss",
         }
     }
+
+    pub fn from_word(word: &str) -> Option<ChangeKind> {
+        [ChangeKind::Latency, ChangeKind::Loss]
+            .into_iter()
+            .find(|kind| kind.as_str() == word)
+    }
 }
 
 /// A change of level that lasted until it was certain.
