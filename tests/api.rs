@@ -444,6 +444,9 @@ fn a_wrong_parameter_is_named_and_an_unknown_path_or_host_is_not_found() {
         ("/api/outages?host_address=nobody", 404, "nobody"),
         ("/api/incidents?days=-1", 400, "days"),
         ("/api/gaps?to=soon", 400, "to"),
+        ("/api/changes?limit=-1", 400, "limit"),
+        ("/api/changes?from=20&to=10", 400, "from"),
+        ("/api/changes?host_address=nobody", 404, "nobody"),
         ("/api/series?host_address=nobody", 404, "nobody"),
         ("/api/hosts/nobody/active-outage", 404, "nobody"),
         ("/api/frobnicate", 404, "/api/frobnicate"),
@@ -735,6 +738,57 @@ fn planned_outages_are_not_counted() {
         site.json("/api/outages/statistics/IPv4%20and%20IPv6")["active_outages"],
         1
     );
+}
+
+#[test]
+fn changes_of_level_are_listed_newest_first_with_the_levels_of_their_kind() {
+    let site = Site::new(&three_checks());
+    site.sql(
+        "insert into host(id, address, name) values(71, '198.51.100.1', 'one'), (72, '198.51.100.2', 'two');
+         insert into level_changes values
+            (71, 'latency', 1700000000000, 12000, 31000, 80), (72, 'loss', 1700000060000, 0, 20500, 99),
+            (71, 'loss', 1700000120000, 20500, 0, 7), (71, 'other', 1700000180000, 1, 2, 3), (71, 'loss', 1700000240000, -1, 2, 3)",
+    );
+    let row = |[name, address, kind, at]: [&str; 4],
+               us: [Option<u32>; 2],
+               percent: [Option<f64>; 2],
+               sureness: u8| {
+        serde_json::json!({
+            "host_name": name, "host_address": address, "host_key": address, "kind": kind, "at": at,
+            "before_us": us[0], "after_us": us[1],
+            "before_loss_percent": percent[0], "after_loss_percent": percent[1], "sureness": sureness,
+        })
+    };
+    let slower = row(
+        ["one", "198.51.100.1", "latency", "2023-11-14T22:13:20.000Z"],
+        [Some(12_000), Some(31_000)],
+        [None; 2],
+        80,
+    );
+    let worse = row(
+        ["two", "198.51.100.2", "loss", "2023-11-14T22:14:20.000Z"],
+        [None; 2],
+        [Some(0.0), Some(20.5)],
+        99,
+    );
+    let better = row(
+        ["one", "198.51.100.1", "loss", "2023-11-14T22:15:20.000Z"],
+        [None; 2],
+        [Some(20.5), Some(0.0)],
+        7,
+    );
+    for (query, expected) in [
+        ("", vec![&better, &worse, &slower]),
+        ("?limit=2", vec![&better, &worse]),
+        ("?limit=0", vec![&better, &worse, &slower]),
+        ("?host_address=one", vec![&better, &slower]),
+        ("?host_address=198.51.100.2", vec![&worse]),
+        ("?from=1700000060&to=1700000120", vec![&worse]),
+        ("?days=1", vec![]),
+    ] {
+        let found = site.json(&format!("/api/changes{query}"));
+        assert_eq!(found, serde_json::json!(expected), "{query}");
+    }
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The HTTP API: one function per path, which checks its parameters, reads the database and returns
 //! a [`Reply`]. It knows no socket, and its database connections can only read.
 
+mod changes;
 mod charts;
 mod incident_list;
 mod line;
@@ -51,7 +52,7 @@ use Cost::{Heavy, HeavyOfAll, Light};
 
 /// Every path, how much work it is, and the function that answers it. `ADDRESS` is any text, which
 /// the function finds in [`Parameters::path_address`].
-const ROUTES: [(&str, Cost, Endpoint); 20] = [
+const ROUTES: [(&str, Cost, Endpoint); 21] = [
     ("/health", Light, lists::health),
     ("/metrics", Heavy, metrics::metrics),
     ("/api/status", Light, lists::status),
@@ -83,6 +84,7 @@ const ROUTES: [(&str, Cost, Endpoint); 20] = [
     ),
     ("/api/incidents", Heavy, outages::incidents),
     ("/api/gaps", Heavy, outages::gaps),
+    ("/api/changes", HeavyOfAll, changes::changes),
     ("/api/report", Heavy, report::report),
 ];
 

@@ -47,6 +47,13 @@ pub struct Summary {
     pub mdev_us: u32,
 }
 
+/// The upper median; `None` without a reply.
+pub fn median(rtts_us: impl IntoIterator<Item = u32>) -> Option<u32> {
+    let mut rtts_us: Vec<u32> = rtts_us.into_iter().collect();
+    let middle = rtts_us.len() / 2;
+    (!rtts_us.is_empty()).then(|| *rtts_us.select_nth_unstable(middle).1)
+}
+
 /// `None` without a reply.
 pub fn summarize(rtts_us: impl IntoIterator<Item = u32>) -> Option<Summary> {
     let (mut count, mut sum, mut squares) = (0u64, 0u64, 0u128);
@@ -248,6 +255,19 @@ pub fn decode_rtts(mut bytes: &[u8], min_us: u32) -> Option<Vec<Option<u32>>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_median_of_an_even_number_is_the_upper_one() {
+        for (rtts_us, expected) in [
+            (&[][..], None),
+            (&[7], Some(7)),
+            (&[9, 5], Some(9)),
+            (&[9, 1, 5], Some(5)),
+            (&[4, 1, 3, 2], Some(3)),
+        ] {
+            assert_eq!(median(rtts_us.iter().copied()), expected, "{rtts_us:?}");
+        }
+    }
 
     #[test]
     fn the_interval_of_a_loss_is_that_of_wilson() {

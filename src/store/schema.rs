@@ -475,4 +475,18 @@ create table host_total(
 );
 ",
     include_str!("schema/push.sql"),
+    "
+-- Since when a host is slower or faster, or loses more or fewer pings. at: the first check of the new level. kind: latency,
+-- with levels in microseconds, or loss, with levels in thousandths of a percent. sureness: 0 to 99, how many percent of
+-- the evidence went beyond what was needed.
+create table level_changes(
+    host_id  integer not null,
+    kind     text not null,
+    at       integer not null,
+    before   integer not null,
+    after    integer not null,
+    sureness integer not null,
+    primary key(host_id, kind, at)
+) without rowid;
+",
 ];

@@ -5,11 +5,11 @@ macro_rules! without_push {
         "drop trigger push_host_new; drop trigger push_check_new; drop trigger push_not_measured_new;
         drop trigger push_check_moved; drop trigger push_not_measured_moved; drop trigger push_event_new;
         drop trigger push_event_changed; drop trigger push_event_gone;
-        drop table push_mark; drop table push_event; drop table push_number; drop table push_state;"
+        drop table level_changes; drop table push_mark; drop table push_event; drop table push_number; drop table push_state;"
     };
 }
 
-/// Removes the marks of the section `push` from a database.
+/// Removes the marks of the section `push`, and what is younger, from a database.
 pub const WITHOUT_PUSH: &str = without_push!();
 
 /// Makes a database of the current version one of the second.

@@ -394,7 +394,7 @@ fn go_on(path: &Path, is_asked: bool) -> Result<(), String> {
 }
 
 /// Every path of the API, with every format of the report.
-const QUESTIONS: [&str; 24] = [
+const QUESTIONS: [&str; 25] = [
     "/health",
     "/metrics",
     "/api/status",
@@ -414,6 +414,7 @@ const QUESTIONS: [&str; 24] = [
     "/api/outages/statistics/192.0.2.1",
     "/api/incidents?SPAN",
     "/api/gaps?SPAN",
+    "/api/changes?SPAN",
     "/api/report?format=text&SPAN",
     "/api/report?format=html&SPAN",
     "/api/report?format=csv&SPAN",

@@ -400,6 +400,7 @@ fn everything(path: &Path) -> Vec<String> {
         "host",
         "rollup",
         "outage_events",
+        "level_changes",
         "monitor_run",
     ]
     .iter()
@@ -439,6 +440,10 @@ fn a_whole_file_and_its_log_are_salvaged_completely_and_are_not_changed() {
         HOUR * 18,
     );
     write(&mut database, &[check(&one, 150_000, &[None])], HOUR * 18);
+    let changes = "insert into level_changes values(2, 'latency', 5000, 12000, 31000, 80), (2, 'loss', 5000, 0, 20000, 99)";
+    other_program(&path)
+        .execute(changes, [])
+        .expect("changes of level");
     // As a kill leaves it.
     let copy = folder.path().join("copy");
     for suffix in ["", "-wal"] {

@@ -447,6 +447,7 @@ fn one_cell_of_a_wrong_type_stops_neither_the_start_nor_the_writes_nor_a_command
         "insert into clock_step(at, step_ms, moved, run_id) values('x', 1.5, x'', 'y')",
         "insert into interruption(started_at, ended_at, kind) values(1.5, 'x', x'00')",
         "insert into unsent(host_id, started_at, ended_at, reason) values(1.5, 0.5, 9e300, x'00')",
+        "insert into level_changes values(1, x'ff', 'x', 9e300, x'00', -1), (1, 'loss', 9e300, -1, 'x', 1.5)",
         "insert into doubt values(1, 0.5, 'x', -9e300, x'')",
         "insert into notice(made_at, kind, facts, tries) values('x', x'00', x'00', 1.5)",
         "update outage_events set start_time = '2024-02-30 25:61:00', host_id = 1, checks_failed = -5",

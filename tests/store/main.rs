@@ -7,6 +7,7 @@ mod clock;
 mod copies;
 mod damage;
 mod hostile;
+mod levels;
 mod notices;
 mod original;
 mod outages;

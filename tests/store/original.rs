@@ -812,7 +812,8 @@ fn an_export_and_its_import_bring_back_what_the_original_has_no_columns_for() {
         insert into monitor_run(started_at, alive_at, stopped_at, version) values
             (1699999990000, 1700000010000, null, '0.1.0'), (1700000020000, 1700000070000, 1700000070000, '0.1.0');
         insert into interruption(started_at, ended_at, kind) values(1700000030000, 1700000040000, 'asleep');
-        insert into clock_step(at, step_ms, moved) values(1700000050000, 7000, 2);";
+        insert into clock_step(at, step_ms, moved) values(1700000050000, 7000, 2);
+        insert into level_changes values(7, 'latency', 1700000000000, 12000, 31000, 80), (9, 'loss', 1700000000007, 0, 20000, 99);";
     Connection::open(&one)
         .and_then(|database| database.execute_batch(sql))
         .expect("plain SQL");
@@ -837,6 +838,7 @@ fn an_export_and_its_import_bring_back_what_the_original_has_no_columns_for() {
             "select started_at, alive_at, stopped_at, version from monitor_run order by id".to_string(),
             "select started_at, ended_at, kind from interruption".to_string(),
             "select at, step_ms, moved from clock_step".to_string(),
+            format!("select {of_host}, kind, at, before, after, sureness from level_changes join host h on h.id = host_id order by 1"),
         ]
         .map(|sql| rows(path, &sql))
     };

@@ -252,7 +252,7 @@ fn a_database_of_an_older_version_is_sent_whole() {
     let database = sent_database(&path);
     drop(database);
     let version = number(&path, "pragma user_version");
-    let before = version - 1;
+    let before = version - 2;
     execute(
         &path,
         &format!("{WITHOUT_PUSH} pragma user_version = {before}"),

@@ -1234,7 +1234,7 @@ fn upgrading_a_file_of_the_previous_version_changes_no_result() {
         .execute_batch(&format!("{WITHOUT_PUSH}{first}"))
         .expect("the first version");
     drop(open(&path));
-    assert_eq!(number(&path, "pragma user_version"), 7);
+    assert_eq!(number(&path, "pragma user_version"), 8);
     assert_eq!(
         (
             sums(),
@@ -1266,7 +1266,7 @@ fn roll_ups_of_the_second_version_tell_poor_hours_from_silent_ones() {
         .execute_batch(&format!("{second}{TO_SECOND_VERSION}"))
         .expect("the second version");
     drop(open(&path));
-    assert_eq!(number(&path, "pragma user_version"), 7);
+    assert_eq!(number(&path, "pragma user_version"), 8);
     let hour = UtcMillis(490_800 * 3_600_000);
     let states = |path: &Path| {
         let counts = reader(path)

@@ -47,8 +47,8 @@ use crate::pure::time::UtcMillis;
 pub const ALL_LOST: u32 = 100_000;
 /// The state is not stored. After a start it is built by passing so many of the last recorded checks to
 /// a new detector, which looks at no more of them at a time; only the count of older lost pings is
-/// missing. The caller ignores a change that is not later than the newest recorded one of its kind:
-/// it is found again, at the same time or one close to it.
+/// missing. Of each kind the caller passes those since the newest recorded change, before which the
+/// detector has forgotten everything, and ignores what they make certain: it is recorded.
 pub const REPLAYED: usize = window::LEN;
 const MAX_SURENESS: u8 = 99;
 
@@ -66,6 +66,12 @@ impl ChangeKind {
             ChangeKind::Loss => "loss",
         }
     }
+
+    pub fn from_word(word: &str) -> Option<ChangeKind> {
+        [ChangeKind::Latency, ChangeKind::Loss]
+            .into_iter()
+            .find(|kind| kind.as_str() == word)
+    }
 }
 
 /// A change of level that lasted until it was certain.
@@ -81,6 +87,13 @@ pub struct LevelChange {
     /// 0 to 99: how many percent of the evidence, when the change was reported, go beyond what was needed.
     /// Not a probability.
     pub sureness: u8,
+}
+
+impl LevelChange {
+    /// Whether every ping was lost before or after it: that is an outage, which is recorded as such.
+    pub fn is_of_outage(&self) -> bool {
+        self.kind == ChangeKind::Loss && [self.before, self.after].contains(&ALL_LOST)
+    }
 }
 
 /// A check as far as the levels need it.

@@ -32,7 +32,7 @@ const EVENT_COLUMNS: &str = "host_name, host_address, event_type, start_time, en
      checks_failed, checks_during_outage, recovery_success_rate, notes, earliest_start, packets_sent, packets_lost, cause, facts, \
      path, planned, answered_since";
 
-pub const TABLES: [OwnTable; 9] = [
+pub const TABLES: [OwnTable; 10] = [
     OwnTable {
         name: "ace_event",
         ours: "outage_events",
@@ -107,6 +107,15 @@ pub const TABLES: [OwnTable; 9] = [
         imported: "typeof(e.started_at) = 'integer' and typeof(e.ended_at) = 'integer' and typeof(e.reason) = 'text'
             and not exists (select 1 from main.unsent u where u.host_id = m.new and u.started_at = e.started_at
                 and u.ended_at = e.ended_at)",
+    },
+    OwnTable {
+        name: "ace_level_change",
+        ours: "level_changes",
+        columns: "kind, at, before, after, sureness",
+        has_host: true,
+        exported: "host_id = ?3 and at >= ?1 and at < ?2",
+        imported: "e.kind in ('latency', 'loss') and typeof(e.at) = 'integer' and typeof(e.before) = 'integer'
+            and typeof(e.after) = 'integer' and typeof(e.sureness) = 'integer'",
     },
     OwnTable {
         name: "ace_clock_step",

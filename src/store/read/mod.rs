@@ -1,5 +1,6 @@
 //! Reads the recorded data, on connections that cannot write.
 
+pub mod changes;
 pub mod check_json;
 pub mod checks;
 pub mod damage;

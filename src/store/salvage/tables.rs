@@ -90,6 +90,12 @@ pub const TABLES: &[Table] = &[
         least: 5,
     },
     Table {
+        name: "level_changes",
+        columns: "host_id, kind, at, before, after, sureness",
+        kinds: "itiiii",
+        least: 6,
+    },
+    Table {
         name: "clock_step",
         columns: "id, at, step_ms, moved, run_id, why",
         kinds: "-iiiIT",

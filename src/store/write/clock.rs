@@ -340,7 +340,7 @@ pub fn redate(
         }
     }
     move_events(connection, times, by_ms)?;
-    const OTHERS: [&str; 9] = [
+    const OTHERS: [&str; 10] = [
         "update interruption set started_at = started_at + ?3, ended_at = ended_at + ?3
           where started_at between ?1 and ?2 or ended_at between ?1 and ?2",
         "update unsent set started_at = started_at + ?3, ended_at = ended_at + ?3
@@ -349,6 +349,7 @@ pub fn redate(
         "update doubt set noted_at = noted_at + ?3, replied_at = replied_at + case when replied_at >= ?1 then ?3 else 0 end
           where noted_at between ?1 and ?2",
         "update doubt set silent_since = silent_since + ?3 where silent_since between ?1 and ?2",
+        "update or replace level_changes set at = max(at + ?3, 0) where at between ?1 and ?2",
         "update or replace host_interval set since = since + ?3 where since between ?1 and ?2",
         "update monitor_run set started_at = max(started_at + ?3, 0) where started_at between ?1 and ?2",
         "update monitor_run set alive_at = max(alive_at + ?3, 0) where alive_at between ?1 and ?2",

@@ -12,6 +12,7 @@ use super::checks::insert;
 use super::clock;
 use super::counters::MonitorCounts;
 use super::hosts::{HostSettings, KnownHosts, host_id};
+use super::levels::Levels;
 use super::notices::{self, Notices, PendingNotices};
 use super::outages::{Changed, Outages};
 use super::push::{self, PushProgress};
@@ -58,6 +59,7 @@ pub struct Database {
     /// As another program left it, where it wrote over the file.
     overwritten: Option<FileStart>,
     hosts: KnownHosts,
+    levels: Levels,
     run_id: Option<i64>,
     clock: Arc<dyn Clock>,
     /// Decides by what time this run dates its records.
@@ -158,6 +160,7 @@ impl Database {
             why_unopened: None,
             overwritten: None,
             hosts: KnownHosts::new(),
+            levels: Levels::default(),
             run_id: None,
             clock: Arc::new(SystemClock),
             run_clock: RunClock::start(UtcMillis(i64::MAX), None, true),
@@ -251,6 +254,7 @@ impl Database {
                 .connection
                 .transaction_with_behavior(TransactionBehavior::Immediate)?;
             clock::take_back_lead(&transaction, &*clock, step.now, Some(-step.step_ms), run_id)?;
+            self.levels.forget();
             let newest = clock::newest_on_record(&transaction, Some(started))?;
             self.totals.store_all(&transaction)?;
             transaction.commit()?;
@@ -289,6 +293,7 @@ impl Database {
         self.write_all(records, scene, now, run).map_err(|cause| {
             // Hosts that the transaction had inserted were rolled back.
             self.hosts.clear();
+            self.levels.forget();
             self.failed("writing", cause)
         })
     }
@@ -335,6 +340,8 @@ impl Database {
                     )?;
                     let written_at = insert(&transaction, host_id, result)?;
                     added.check(host_id, result);
+                    self.levels
+                        .add_check(&transaction, host_id, result, written_at)?;
                     // Not cached between commits: another process may have made the roll-up
                     // meanwhile.
                     mark_stale(&transaction, host_id, written_at.hour())?;
@@ -413,6 +420,7 @@ impl Database {
                 .connection
                 .transaction_with_behavior(TransactionBehavior::Immediate)?;
             let moved = clock::apply(&transaction, step, corrections, run_id)?;
+            self.levels.forget();
             let is_of_whole_run = corrections.iter().any(Correction::is_of_whole_run);
             if let (true, Some(run_id)) = (is_of_whole_run, run_id) {
                 runs::correct_others(&transaction, &*clock, step, run_id)?;

@@ -9,6 +9,7 @@ pub mod database;
 pub mod events;
 pub mod hosts;
 pub mod ledger;
+pub mod levels;
 pub mod loss;
 pub mod notices;
 pub mod outages;

@@ -121,6 +121,7 @@ impl Database {
             "update pruning set pruned_before = max(cast(pruned_before as integer), ?1)";
         const ROLLUPS: &str = "delete from rollup where hour < ?1";
         const DAYS: &str = "delete from rollup_day where day < ?1";
+        const LEVELS: &str = "delete from level_changes where at < ?1";
         // For each host its oldest alone: a join would read every roll-up, each hour.
         const OLD_ROLLUP: &str = "select exists(select 1 from host h
                                    where (select min(hour) from rollup where host_id = h.id) < ?1)";
@@ -165,6 +166,9 @@ impl Database {
         // Whole days, so that a day is always the sum of its hours.
         let first_day = rollups_before.hour().day();
         let first_hour = first_day.first_hour();
+        transaction
+            .prepare_cached(LEVELS)?
+            .execute([first_hour.start()])?;
         let is_old = transaction
             .prepare_cached(OLD_ROLLUP)?
             .read_first([first_hour], |row| Ok(flag(row, 0)))?;

@@ -24,7 +24,7 @@ const MAX_ROWS: u32 = 1000;
 const MAX_NAMED: usize = 3;
 
 /// Tables and the columns of their keys.
-const TABLES: [(&str, &str); 17] = [
+const TABLES: [(&str, &str); 18] = [
     ("host", "id"),
     ("host_interval", "host_id, since"),
     ("former_name", "host_id, name"),
@@ -33,6 +33,7 @@ const TABLES: [(&str, &str); 17] = [
     ("interruption", "id"),
     ("unsent", "id"),
     ("clock_step", "id"),
+    ("level_changes", "host_id, kind, at"),
     ("notice", "id"),
     ("notice_event", "event_id, notice_id"),
     ("stale_rollup", "host_id, hour"),
