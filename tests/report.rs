@@ -575,6 +575,69 @@ fn a_host_that_is_no_longer_configured_is_only_in_reports_of_its_time() {
     );
 }
 
+#[test]
+fn changes_of_level_within_the_period_are_told_in_local_time_oldest_first() {
+    let folder = folder();
+    for format in ["text", "html"] {
+        let without = report(&folder, &["--format", format]);
+        assert!(
+            !without.to_ascii_lowercase().contains("changes of level"),
+            "{without}"
+        );
+    }
+    let empty = json_of(&folder, &[]);
+    assert_eq!(empty["hosts"][0]["level_changes"], json!([]));
+    let [first, second, end] = [60, 360, 480].map(|at| BEGIN + at * MINUTE);
+    let before = BEGIN - 1;
+    sql(
+        &folder,
+        &format!(
+            "delete from level_changes;
+             insert into level_changes select id, 'latency', {second}, 12000, 31000, 80 from host where name like 'One%';
+             insert into level_changes select id, 'loss', {first}, 100, 4000, 99 from host where name like 'One%';
+             insert into level_changes select id, 'latency', {before}, 1, 2, 3 from host where name like 'One%';
+             insert into level_changes select id, 'latency', {end}, 4, 5, 6 from host where name like 'One%';
+             insert into level_changes select id, 'latency', {first}, 20000, 9000, 7 from host where name = 'Two'"
+        ),
+    );
+    let sentences = [
+        "One <b>: since 2025-10-25 23:00:00 +02:00 4.00 % of the pings were lost; before that it was 0.10 %.",
+        "One <b>: since 2025-10-26 03:00:00 +01:00 the round-trip time was 31.0 ms; before that it was 12.0 ms.",
+        "Two: since 2025-10-25 23:00:00 +02:00 the round-trip time was 9.00 ms; before that it was 20.0 ms.",
+    ];
+    let text = report(&folder, &[]);
+    let words: Vec<&str> = text.split_whitespace().collect();
+    let text = words.join(" ");
+    assert!(text.contains("CHANGES OF LEVEL"), "{text}");
+    assert!(text.contains(&sentences.join(" ")), "{text}");
+    assert_eq!(text.matches("before that it was").count(), 3, "{text}");
+    let html = report(&folder, &["--format", "html"]);
+    let paragraphs: String = sentences
+        .map(|sentence| {
+            format!(
+                "<p>{}</p>",
+                sentence.replace('<', "&lt;").replace('>', "&gt;")
+            )
+        })
+        .concat();
+    assert!(html.contains(&paragraphs), "{html}");
+    let value = json_of(&folder, &[]);
+    let loss = json!({
+        "kind": "loss", "at": "2025-10-25T21:00:00.000Z", "before_us": null, "after_us": null,
+        "before_loss_percent": 0.1, "after_loss_percent": 4.0, "sureness": 99,
+    });
+    let latency = |at: &str, [before, after, sureness]: [u32; 3]| {
+        json!({
+            "kind": "latency", "at": at, "before_us": before, "after_us": after,
+            "before_loss_percent": null, "after_loss_percent": null, "sureness": sureness,
+        })
+    };
+    let slower = latency("2025-10-26T02:00:00.000Z", [12_000, 31_000, 80]);
+    let faster = latency("2025-10-25T21:00:00.000Z", [20_000, 9_000, 7]);
+    assert_eq!(value["hosts"][0]["level_changes"], json!([loss, slower]));
+    assert_eq!(value["hosts"][1]["level_changes"], json!([faster]));
+}
+
 /// One host `A` that answered every check: `checks` of them, `minutes` apart, the last a minute ago.
 fn record_of(checks: i64, minutes: i64, more_sql: &str) -> TempDir {
     let folder = TempDir::new();

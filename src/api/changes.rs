@@ -5,9 +5,8 @@ use serde::Serialize;
 use super::outages::{limit, span};
 use super::parameters::Parameters;
 use super::{Api, ApiResult, hosts_named, json};
-use crate::pure::change::{ChangeKind, LevelChange};
+use crate::pure::change::LevelChange;
 use crate::pure::host_key::HostKeys;
-use crate::pure::time::UtcMillis;
 use crate::store::RecordedHost;
 
 #[derive(Serialize)]
@@ -15,34 +14,8 @@ struct ChangeRow<'a> {
     host_name: &'a str,
     host_address: &'a str,
     host_key: String,
-    kind: &'static str,
-    at: UtcMillis,
-    before_us: Option<u32>,
-    after_us: Option<u32>,
-    before_loss_percent: Option<f64>,
-    after_loss_percent: Option<f64>,
-    sureness: u8,
-}
-
-impl<'a> ChangeRow<'a> {
-    fn of(host: &'a RecordedHost, host_key: String, change: &LevelChange) -> ChangeRow<'a> {
-        let of_kind = |kind, level| (change.kind == kind).then_some(level);
-        let us = |level: u32| of_kind(ChangeKind::Latency, level);
-        let percent =
-            |level: u32| of_kind(ChangeKind::Loss, level).map(|rate| f64::from(rate) / 1000.0);
-        ChangeRow {
-            host_name: &host.name,
-            host_address: &host.address,
-            host_key,
-            kind: change.kind.as_str(),
-            at: change.at,
-            before_us: us(change.before),
-            after_us: us(change.after),
-            before_loss_percent: percent(change.before),
-            after_loss_percent: percent(change.after),
-            sureness: change.sureness,
-        }
-    }
+    #[serde(flatten)]
+    change: LevelChange,
 }
 
 /// Newest first.
@@ -58,10 +31,15 @@ pub(super) fn changes(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
     let mut rows = Vec::new();
     for host in &wanted {
         let found = reader.level_changes(host.id, &span)?;
-        let row = |change| ChangeRow::of(host, keys.key(&host.identity()), change);
-        rows.extend(found.iter().take(limit).map(row));
+        let row = |change| ChangeRow {
+            host_name: &host.name,
+            host_address: &host.address,
+            host_key: keys.key(&host.identity()),
+            change,
+        };
+        rows.extend(found.into_iter().take(limit).map(row));
     }
-    rows.sort_by_key(|row| std::cmp::Reverse(row.at));
+    rows.sort_by_key(|row| std::cmp::Reverse(row.change.at));
     rows.truncate(limit);
     json(&rows)
 }

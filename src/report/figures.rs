@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::timeline::{Bar, BarSpans, ChartPoint};
 use crate::pure::cause::Cause;
+use crate::pure::change::LevelChange;
 use crate::pure::time::UtcMillis;
 use crate::store::{Gap, GroupedOutage, Incident, RecordedHost};
 
@@ -75,6 +76,8 @@ pub struct HostFigures {
     /// See [`loss_interval_percent`](crate::pure::stats::loss_interval_percent).
     pub loss_interval_percent: Option<[f64; 2]>,
     pub first_recorded: Option<UtcMillis>,
+    /// Oldest first.
+    pub level_changes: Vec<LevelChange>,
     #[serde(skip)]
     pub recorded: Option<RecordedHost>,
     #[serde(skip)]

@@ -37,6 +37,12 @@ impl Source<'_> {
         let (sums, time) =
             reader.measured_time(&ids, span, &check_intervals, outages, self.gaps)?;
         let first_recorded = reader.first_recorded(&ids)?;
+        let mut level_changes = Vec::new();
+        for id in &ids {
+            level_changes.extend(reader.level_changes(*id, span)?);
+        }
+        // The store returns the newest first.
+        level_changes.reverse();
         let interval = check_intervals.at(span.end.0 - 1);
         let unplanned = || {
             let outages = outages.iter().copied();
@@ -80,6 +86,7 @@ impl Source<'_> {
                 .then(|| 100.0 * counts.lost() as f64 / counts.sent as f64),
             loss_interval_percent: loss_interval_percent(counts.sent, counts.lost()),
             first_recorded,
+            level_changes,
             recorded: host.recorded.clone(),
             bars: hours.bars(self.bars, losses)?,
             points: Vec::new(),

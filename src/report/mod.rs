@@ -2,6 +2,7 @@
 //! `gather` reads a [`Report`] from the store, `sections` words it once for every reader, and one
 //! file a format writes it. The callers are [`crate::cli`] and [`crate::api`].
 
+mod changes;
 mod charts;
 mod coverage;
 mod csv;

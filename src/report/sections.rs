@@ -1,5 +1,6 @@
 //! The sections of a report, in their order: text and page lay out the same ones.
 
+use super::changes;
 use super::coverage::RecordedPeriod;
 use super::figures::{Appendix, CauseTime, CheckMethod, Report, WorstHour};
 use super::raw_pings;
@@ -15,12 +16,13 @@ const OUTAGE_COLUMNS: [&str; 6] = ["Begin", "End*", "Lasted", "Host", "Cause", "
 
 /// Each is made when it is taken: the rows of thousands of outages take megabytes.
 pub(super) fn sections(report: &Report) -> impl Iterator<Item = Section> {
-    let sections: [fn(&Report) -> Option<Section>; 9] = [
+    let sections: [fn(&Report) -> Option<Section>; 10] = [
         |report| Some(hosts(report)),
         |report| Some(outages(report)),
         |report| (!report.causes.is_empty()).then(|| causes(report)),
         |report| Some(own_link(report)),
         |report| (!report.worst_hours.is_empty()).then(|| worst_hours(report)),
+        changes::section,
         |report| Some(not_measured(report)),
         |report| (!report.planned.is_empty()).then(|| planned(report)),
         |report| Some(method_section(report)),

@@ -29,6 +29,7 @@
 //!
 //! The detector does not look at how far apart checks are.
 
+mod json;
 mod latency;
 mod loss;
 mod segments;
@@ -38,8 +39,11 @@ mod window;
 #[cfg(test)]
 mod tests;
 
+pub use json::loss_percent;
 use latency::LatencyDetector;
 use loss::LossDetector;
+
+use serde::Serialize;
 
 use crate::pure::time::UtcMillis;
 
@@ -75,7 +79,8 @@ impl ChangeKind {
 }
 
 /// A change of level that lasted until it was certain.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(into = "json::ChangeJson")]
 pub struct LevelChange {
     pub kind: ChangeKind,
     /// The time of the first check of the new level.
