@@ -18,8 +18,9 @@ pub(super) fn section(report: &Report) -> Option<Section> {
     }
     sentences.insert(
         0,
-        "As found by the checks around the change: the median round-trip time of a check is compared, \
-         and the share of lost pings apart from outages. It says nothing about the time after the next change."
+        "Each change lasted for several checks; its time is that of the first of them. The levels are those of \
+         the checks just before and just after it: the median of the round-trip times, or the share of lost pings. \
+         Outages are no changes."
             .into(),
     );
     Some(Section {

@@ -41,8 +41,7 @@ impl Source<'_> {
         for id in &ids {
             level_changes.extend(reader.level_changes(*id, span)?);
         }
-        // The store returns the newest first.
-        level_changes.reverse();
+        level_changes.sort_by_key(|change| change.at);
         let interval = check_intervals.at(span.end.0 - 1);
         let unplanned = || {
             let outages = outages.iter().copied();
