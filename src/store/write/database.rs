@@ -22,7 +22,7 @@ use super::{ledger, runs, surroundings};
 use crate::clock::{Clock, SystemClock};
 use crate::pure::model::{AlertKinds, CheckResult};
 use crate::pure::outage::OutageRules;
-use crate::pure::run_clock::{ClockBefore, ClockStep, Correction, RunClock};
+use crate::pure::run_clock::{ClockBefore, RunClock};
 use crate::pure::scene::Scene;
 use crate::pure::time::UtcMillis;
 use crate::store::connection::prepare;
@@ -38,6 +38,7 @@ use crate::sys;
 /// The log says that the last run ended this long ago: the clock may be wrong.
 const LONG_ABSENCE_MS: i64 = 30 * 86_400_000;
 
+mod correct;
 mod open_file;
 
 #[derive(Debug)]
@@ -244,29 +245,6 @@ impl Database {
         Ok(())
     }
 
-    /// The clock of this run was set back: what earlier runs dated too late, since
-    /// theirs had been set ahead, moves back.
-    pub fn take_back_lead(&mut self, step: &ClockStep) -> Result<(), StoreError> {
-        let (run_id, started) = (self.run_id, self.run_clock.started());
-        let clock = Arc::clone(&self.clock);
-        let mut write = || -> rusqlite::Result<Option<UtcMillis>> {
-            let transaction = self
-                .connection
-                .transaction_with_behavior(TransactionBehavior::Immediate)?;
-            clock::take_back_lead(&transaction, &*clock, step.now, Some(-step.step_ms), run_id)?;
-            self.levels.forget();
-            let newest = clock::newest_on_record(&transaction, Some(started))?;
-            self.totals.store_all(&transaction)?;
-            transaction.commit()?;
-            self.totals.note_stored();
-            Ok(newest)
-        };
-        let newest = write().map_err(|cause| self.failed("writing", cause))?;
-        self.run_clock.set_newest_before(newest);
-        self.has_urgent = true;
-        Ok(())
-    }
-
     /// As [`Database::write_records`], with a scene of these checks only.
     pub fn write(
         &mut self,
@@ -404,35 +382,6 @@ impl Database {
         self.pending_notices.note(has_notices);
         self.has_urgent |= has_events;
         Ok(log_lines)
-    }
-
-    /// Corrects the times of what was recorded while the clock was wrong, as [`RunClock::step`]
-    /// decided; returns how many checks.
-    pub fn correct(
-        &mut self,
-        step: &ClockStep,
-        corrections: &[Correction],
-    ) -> Result<usize, StoreError> {
-        let run_id = self.run_id;
-        let clock = Arc::clone(&self.clock);
-        let mut write = || -> rusqlite::Result<usize> {
-            let transaction = self
-                .connection
-                .transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let moved = clock::apply(&transaction, step, corrections, run_id)?;
-            self.levels.forget();
-            let is_of_whole_run = corrections.iter().any(Correction::is_of_whole_run);
-            if let (true, Some(run_id)) = (is_of_whole_run, run_id) {
-                runs::correct_others(&transaction, &*clock, step, run_id)?;
-            }
-            self.totals.store_all(&transaction)?;
-            transaction.commit()?;
-            self.totals.note_stored();
-            Ok(moved)
-        };
-        let moved = write().map_err(|cause| self.failed("writing", cause))?;
-        self.has_urgent = true;
-        Ok(moved)
     }
 
     /// Notes for the monitor, which is another process, that a user views the newest results.
