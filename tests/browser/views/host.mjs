@@ -75,8 +75,10 @@ test('a new result appears within 3 s of the check’s end, without another requ
           window.seen.push({ at: Date.parse(known), after: Date.now() - Date.parse(known) });
         }).observe(document.querySelector('.checks'), { childList: true, subtree: true });
       });
+      // The first one may come long after the newest result of the history, which is then requested again.
+      await until(page, () => window.seen.length >= 1);
       const requestCount = requests.filter((url) => /series|ping-results\?/.test(url)).length;
-      await until(page, () => window.seen.length >= 5);
+      await until(page, () => window.seen.length >= 6);
       const seen = await page.evaluate(() => window.seen);
       const lasts = quick.ping_spacing_ms * (quick.ping_count - 1);
       for (const { after } of seen) assert.ok(after - lasts < 3000, `seen ${after - lasts} ms after its end`);
@@ -84,7 +86,12 @@ test('a new result appears within 3 s of the check’s end, without another requ
         seen.some(({ at }, i) => i > 0 && at > seen[i - 1].at),
         'newest first',
       );
-      assert.equal(requests.filter((url) => /series|ping-results\?/.test(url)).length, requestCount);
+      // On a busy machine a result may be missed: then its history is requested, and only then.
+      const times = seen.map(({ at }) => at);
+      const isMissed = (at, i) => i > 0 && at - times[i - 1] > 1500 * quick.interval_seconds;
+      const missed = times.filter(isMissed).length;
+      const more = requests.filter((url) => /series|ping-results\?/.test(url)).length - requestCount;
+      assert.ok(more <= 2 * missed, `${more} requests, although only ${missed} results were missed: ${times}`);
       // A result that was added has its pings too.
       assert.equal(await page.locator('.checks tbody tr').first().locator('.pings rect').count(), quick.ping_count);
     },
