@@ -12,7 +12,7 @@ use common::TempDir;
 
 const NAME: &str = "ace-connection-logger";
 /// About what the .deb has now: more must have a reason.
-const MAX_DEB_BYTES: u64 = 1_295_000;
+const MAX_DEB_BYTES: u64 = 1_310_000;
 
 /// The document of docs/ that the packages leave out.
 const LEFT_OUT: &str = "proof.md";
